@@ -1,0 +1,145 @@
+//! The one configuration document of a box: what a person decides, and nothing that the box finds out by itself.
+//!
+//! *Does*: the shape of the document, version 1, as it is written in TOML and sent to every service.
+//! *Never does*: rules across fields (they are in `services/config`), secrets (they never enter the document).
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
+
+use crate::{HostName, PortName, SiteName, TimeZoneName, UplinkName};
+
+/// The version of the document's shape that this code writes. A change of shape adds a version and a migration.
+pub const DOCUMENT_VERSION: u32 = 1;
+
+/// How many of a thing a document may hold. One place, checked by `services/config`, tested at the limit and above.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit;
+
+impl Limit {
+    /// Uplinks of one site; the slot number travels in one byte on the wire.
+    pub const UPLINKS: usize = 16;
+    /// Ports of the LAN bridge.
+    pub const LAN_PORTS: usize = 32;
+    /// DNS servers of a static uplink.
+    pub const DNS_SERVERS: usize = 4;
+    /// Time servers.
+    pub const CLOCK_SERVERS: usize = 8;
+    /// The document as TOML text, in bytes.
+    pub const TOML_BYTES: usize = 64 * 1024;
+}
+
+/// The configuration of one site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Document {
+    /// Always [`DOCUMENT_VERSION`] after parsing.
+    pub version: u32,
+    /// Who this site is.
+    pub site: Site,
+    /// Where time comes from.
+    #[serde(default)]
+    pub clock: Clock,
+    /// The trusted side.
+    pub lan: Lan,
+    /// The ways out, most important first; the position is the uplink slot.
+    #[serde(default, rename = "uplink")]
+    pub uplinks: Vec<Uplink>,
+}
+
+/// Who this site is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    /// Unique in the network; also the host name.
+    pub name: SiteName,
+    /// For times shown to people; the box itself counts in UTC.
+    pub timezone: TimeZoneName,
+}
+
+/// Where time comes from (SNTP, RFC 4330).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clock {
+    /// Asked in turn; those that DHCP names are asked as well.
+    pub servers: Vec<HostName>,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        let servers = ["0.pool.ntp.org", "1.pool.ntp.org", "2.pool.ntp.org", "3.pool.ntp.org"];
+        Self { servers: servers.iter().filter_map(|server| server.parse().ok()).collect() }
+    }
+}
+
+/// The trusted side: one bridge over all LAN ports.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lan {
+    /// Members of the bridge; a port has one role only.
+    pub ports: Vec<PortName>,
+    /// The box's own address and the LAN's prefix, such as 192.168.42.1/24.
+    pub address: Ipv4Net,
+    /// The same for IPv6, when the site has a fixed prefix.
+    #[serde(default)]
+    pub address_v6: Option<Ipv6Net>,
+}
+
+/// One way out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Uplink {
+    /// What people call it, such as `fibre`.
+    pub name: UplinkName,
+    /// The port it is plugged into.
+    pub port: PortName,
+    /// How it gets an IPv4 address.
+    #[serde(default)]
+    pub ipv4: Ipv4Method,
+    /// How it gets an IPv6 address.
+    #[serde(default)]
+    pub ipv6: Ipv6Method,
+}
+
+/// How an uplink gets its IPv4 address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Ipv4Method {
+    /// DHCP (RFC 2131).
+    #[default]
+    Dhcp,
+    /// Given by the provider on paper.
+    Static {
+        /// Own address and prefix length.
+        address: Ipv4Net,
+        /// The provider's router; must lie inside the prefix.
+        gateway: Ipv4Addr,
+        /// Resolvers to ask through this uplink.
+        #[serde(default)]
+        dns: Vec<Ipv4Addr>,
+    },
+    /// No IPv4 on this uplink.
+    Off,
+}
+
+/// How an uplink gets its IPv6 address.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Ipv6Method {
+    /// Router advertisements (RFC 4862).
+    #[default]
+    Slaac,
+    /// Given by the provider on paper.
+    Static {
+        /// Own address and prefix length.
+        address: Ipv6Net,
+        /// The provider's router: inside the prefix, or link-local.
+        gateway: Ipv6Addr,
+        /// Resolvers to ask through this uplink.
+        #[serde(default)]
+        dns: Vec<Ipv6Addr>,
+    },
+    /// No IPv6 on this uplink.
+    Off,
+}
