@@ -1,0 +1,1 @@
+//! Calls of stage 1 and of bringing the machine up.

@@ -1,0 +1,1 @@
+//! Calls of supervising. Owned by the supervisor part.
