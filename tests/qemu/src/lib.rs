@@ -1,1 +1,27 @@
-//! To be written.
+//! A bench for the real image: machines under QEMU, with their disks, cables, consoles and pages.
+//!
+//! *Does*: describe a machine ([`Machine`]), switch it on ([`Guest`]), look at what it shows ([`Console`]), talk to its page
+//! ([`Page`]), to the agent of the test image ([`Agent`]), and to its WAN port as a stranger ([`Segment`]).
+//! *Never does*: change what is under test: a guest gets the bytes of the built image; tests that damage something damage their
+//! own copy of the disk. Every guest ends with the value that holds it.
+//! *Spec*: QEMU 7.2 or newer; firmware is OVMF (4 MiB variant).
+
+mod agent;
+mod console;
+mod disk;
+mod guest;
+mod http;
+mod machine;
+mod place;
+mod qmp;
+mod segment;
+
+pub use agent::Agent;
+pub use console::{Console, Line};
+pub use disk::{Disk, Partition};
+pub use guest::Guest;
+pub use http::{Page, Response};
+pub use machine::{Boot, Bus, Machine, Wan};
+pub use place::Place;
+pub use qmp::Qmp;
+pub use segment::{Segment, Tap};

@@ -1,0 +1,292 @@
+//! What stands on the table: one machine with its disk, cables and firmware, described before it is switched on.
+//!
+//! *Does*: turn a description into QEMU's command line.
+//! *Never does*: run anything; see [`crate::Guest`].
+
+use std::path::{Path, PathBuf};
+
+use crate::Disk;
+
+/// How a machine starts.
+#[derive(Clone, Debug)]
+pub enum Boot {
+    /// As on real hardware: firmware, loader, UKI, from the disk.
+    Uefi {
+        /// The firmware's read-only code.
+        code: PathBuf,
+        /// This machine's own variables.
+        variables: PathBuf,
+    },
+    /// Kernel and initramfs handed over by QEMU: faster, where the loader does not matter.
+    Direct {
+        /// The kernel.
+        kernel: PathBuf,
+        /// The initramfs with stage 1.
+        initramfs: PathBuf,
+        /// The kernel's command line.
+        command_line: String,
+    },
+}
+
+/// What the disk is attached to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bus {
+    /// virtio-blk.
+    Virtio,
+    /// NVMe.
+    Nvme,
+    /// SATA by AHCI.
+    Ahci,
+    /// virtio-scsi.
+    VirtioScsi,
+    /// A USB stick on XHCI.
+    Usb,
+}
+
+/// What is plugged into a WAN port.
+#[derive(Clone, Debug)]
+pub enum Wan {
+    /// A provider's router that answers DHCP and translates addresses.
+    Provider,
+    /// A wire to a [`crate::Segment`], by the path of its socket.
+    Segment(PathBuf),
+    /// Both on one wire: the segment's other boxes have a provider too.
+    ProviderOnSegment(PathBuf),
+}
+
+/// A machine, switched off.
+#[derive(Debug)]
+pub struct Machine {
+    pub(crate) name: String,
+    pub(crate) boot: Boot,
+    pub(crate) disk: Option<(Disk, Bus)>,
+    memory_mib: u32,
+    wan: Vec<Wan>,
+    lan: bool,
+    lan_port: u16,
+    watchdog: bool,
+    agent: bool,
+    number: u8,
+    extra: Vec<String>,
+}
+
+impl Machine {
+    /// A machine with 256 MiB of memory, a watchdog, and no disk, WAN or LAN yet.
+    #[must_use]
+    pub fn new(name: &str, boot: Boot) -> Self {
+        Self {
+            name: name.to_owned(),
+            boot,
+            disk: None,
+            memory_mib: 256,
+            wan: Vec::new(),
+            lan: false,
+            lan_port: 0,
+            watchdog: true,
+            agent: false,
+            number: 0,
+            extra: Vec::new(),
+        }
+    }
+
+    /// Puts in a disk.
+    #[must_use]
+    pub fn disk(mut self, disk: Disk, bus: Bus) -> Self {
+        self.disk = Some((disk, bus));
+        self
+    }
+
+    /// Plugs in one more WAN port. WAN ports come before the LAN port.
+    #[must_use]
+    pub fn wan(mut self, wan: Wan) -> Self {
+        self.wan.push(wan);
+        self
+    }
+
+    /// Plugs in a LAN port with a computer on it, through which the page can be reached from here.
+    #[must_use]
+    pub fn lan(mut self) -> Self {
+        self.lan = true;
+        self
+    }
+
+    /// The local port that leads to the page; 0, the default, takes any that is free.
+    #[must_use]
+    pub fn lan_port(mut self, port: u16) -> Self {
+        self.lan_port = port;
+        self
+    }
+
+    /// Other than 256 MiB of memory.
+    #[must_use]
+    pub fn memory_mib(mut self, memory_mib: u32) -> Self {
+        self.memory_mib = memory_mib;
+        self
+    }
+
+    /// Takes the watchdog out.
+    #[must_use]
+    pub fn without_watchdog(mut self) -> Self {
+        self.watchdog = false;
+        self
+    }
+
+    /// Puts in the port on which the agent of the test image listens.
+    #[must_use]
+    pub fn agent(mut self) -> Self {
+        self.agent = true;
+        self
+    }
+
+    /// Tells machines on one segment apart: goes into the MAC addresses.
+    #[must_use]
+    pub fn number(mut self, number: u8) -> Self {
+        self.number = number;
+        self
+    }
+
+    /// One more argument for QEMU.
+    #[must_use]
+    pub fn argument(mut self, argument: &str) -> Self {
+        self.extra.push(argument.to_owned());
+        self
+    }
+
+    pub(crate) fn has_lan(&self) -> bool {
+        self.lan
+    }
+
+    pub(crate) fn has_agent(&self) -> bool {
+        self.agent
+    }
+
+    /// QEMU's arguments; sockets lie in `sockets`.
+    pub(crate) fn arguments(&self, sockets: &Path) -> Vec<String> {
+        let mut arguments = Arguments::default();
+        arguments.add("-name", &self.name).add("-machine", "q35").add("-accel", "tcg").add("-cpu", "max");
+        arguments.add("-m", &self.memory_mib.to_string()).add("-display", "none").add("-serial", "stdio");
+        arguments.flag("-nodefaults").add("-vga", "std");
+        arguments.add("-qmp", &format!("unix:{}/qmp,server=on,wait=off", sockets.display()));
+        self.add_boot(&mut arguments);
+        if let Some((disk, bus)) = &self.disk {
+            bus.add(disk.path(), &mut arguments);
+        }
+        self.add_networks(&mut arguments);
+        if self.watchdog {
+            arguments.device("i6300esb").add("-action", "watchdog=reset");
+        }
+        if self.agent {
+            arguments.device("virtio-serial-pci");
+            arguments.add("-chardev", &format!("socket,id=agent,path={}/agent,server=on,wait=off", sockets.display()));
+            arguments.device("virtserialport,chardev=agent,name=patronus.agent");
+        }
+        arguments.0.extend(self.extra.iter().cloned());
+        arguments.0
+    }
+
+    fn add_boot(&self, arguments: &mut Arguments) {
+        match &self.boot {
+            Boot::Uefi { code, variables } => {
+                let pflash = "if=pflash,format=raw";
+                arguments.add("-drive", &format!("{pflash},unit=0,readonly=on,file={}", code.display()));
+                arguments.add("-drive", &format!("{pflash},unit=1,file={}", variables.display()));
+            }
+            Boot::Direct { kernel, initramfs, command_line } => {
+                arguments.add("-kernel", &kernel.to_string_lossy()).add("-initrd", &initramfs.to_string_lossy());
+                arguments.add("-append", command_line);
+            }
+        }
+    }
+
+    /// WAN ports get PCI slots 0x10 and up, the LAN port 0x18: the box counts its ports in this order.
+    fn add_networks(&self, arguments: &mut Arguments) {
+        for (index, wan) in self.wan.iter().enumerate() {
+            let id = format!("wan{index}");
+            wan.add(&id, arguments);
+            self.add_port(&id, 0x10 + index, arguments);
+        }
+        if self.lan {
+            let forward = format!("hostfwd=tcp:127.0.0.1:{}-192.168.42.1:443", self.lan_port);
+            let network = "user,id=lan0,net=192.168.42.0/24,host=192.168.42.2,dns=192.168.42.3,dhcpstart=192.168.42.15";
+            arguments.add("-netdev", &format!("{network},restrict=on,ipv6=off,{forward}"));
+            self.add_port("lan0", 0x18, arguments);
+        }
+    }
+
+    fn add_port(&self, id: &str, slot: usize, arguments: &mut Arguments) {
+        let mac = format!("52:54:00:50:{:02x}:{slot:02x}", self.number);
+        arguments.device(&format!("virtio-net-pci,id=nic-{id},netdev={id},mac={mac},addr={slot:#x},romfile="));
+    }
+}
+
+impl Bus {
+    /// All of them, for tests that try each.
+    pub const ALL: [Self; 5] = [Self::Virtio, Self::Nvme, Self::Ahci, Self::VirtioScsi, Self::Usb];
+
+    fn add(self, path: &Path, arguments: &mut Arguments) {
+        // Writes reach the host's page cache at once and stay there when QEMU is killed: a flush costs nothing here.
+        arguments
+            .add("-drive", &format!("if=none,id=disk,format=raw,discard=unmap,cache=unsafe,file={}", path.display()));
+        match self {
+            Self::Virtio => arguments.device("virtio-blk-pci,drive=disk,bootindex=0"),
+            Self::Nvme => arguments.device("nvme,drive=disk,serial=patronus,bootindex=0"),
+            Self::Ahci => arguments.device("ide-hd,drive=disk,bus=ide.0,bootindex=0"),
+            Self::VirtioScsi => arguments.device("virtio-scsi-pci,id=scsi").device("scsi-hd,drive=disk,bootindex=0"),
+            Self::Usb => arguments.device("qemu-xhci,id=xhci").device("usb-storage,drive=disk,bootindex=0"),
+        };
+    }
+}
+
+impl Wan {
+    fn add(&self, id: &str, arguments: &mut Arguments) {
+        let wire = |path: &Path| format!("addr.type=unix,addr.path={},server=off", path.display());
+        match self {
+            Self::Provider => {
+                arguments.add("-netdev", &format!("user,id={id}"));
+            }
+            Self::Segment(path) => {
+                arguments.add("-netdev", &format!("stream,id={id},{}", wire(path)));
+            }
+            Self::ProviderOnSegment(path) => {
+                arguments.add("-netdev", &format!("hubport,id={id},hubid=1"));
+                arguments.add("-netdev", "user,id=provider").add("-netdev", "hubport,id=hub-p,hubid=1,netdev=provider");
+                arguments.add("-netdev", &format!("stream,id=segment,{}", wire(path)));
+                arguments.add("-netdev", "hubport,id=hub-s,hubid=1,netdev=segment");
+            }
+        }
+    }
+}
+
+/// QEMU's arguments as they grow.
+#[derive(Debug, Default)]
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn add(&mut self, name: &str, value: &str) -> &mut Self {
+        self.0.extend([name.to_owned(), value.to_owned()]);
+        self
+    }
+
+    fn flag(&mut self, name: &str) -> &mut Self {
+        self.0.push(name.to_owned());
+        self
+    }
+
+    fn device(&mut self, value: &str) -> &mut Self {
+        self.add("-device", value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lan_port_comes_behind_every_wan_port() {
+        let boot = Boot::Uefi { code: "code".into(), variables: "variables".into() };
+        let machine = Machine::new("test", boot).lan().wan(Wan::Provider).wan(Wan::Provider);
+        let line = machine.arguments(Path::new("/tmp/sockets")).join(" ");
+        let slots: Vec<&str> = line.split("addr=0x").skip(1).filter_map(|rest| rest.get(..2)).collect();
+        assert_eq!(slots, ["10", "11", "18"]);
+    }
+}
