@@ -1,0 +1,113 @@
+use std::io::Cursor;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const DISK_BYTES: u64 = 8 << 20;
+const SECTOR: u64 = 512;
+
+fn entry(kind: u128, first: u64, last: u64) -> Entry {
+    let mut name = [0; 72];
+    name[0] = b'd';
+    Entry { kind: Uuid::from_u128(kind), id: Uuid::from_u128(7), first, last, attributes: [0; 8], name }
+}
+
+fn table() -> Table {
+    let mut entries = vec![entry(0, 0, 0); 128];
+    entries[0] = entry(1, 2048, 4095);
+    entries[1] = entry(2, 4096, 6143);
+    Table {
+        disk: Uuid::from_u128(9),
+        sector_bytes: SECTOR,
+        first_usable: 34,
+        last_usable: DISK_BYTES / SECTOR - 34,
+        from_backup: false,
+        entries,
+    }
+}
+
+fn put(disk: &mut [u8], writes: &[(u64, Vec<u8>)]) {
+    for (offset, bytes) in writes {
+        disk[*offset as usize..][..bytes.len()].copy_from_slice(bytes);
+    }
+}
+
+fn disk_with(table: &Table) -> Vec<u8> {
+    let mut disk = vec![0; DISK_BYTES as usize];
+    let copies = table.copies(DISK_BYTES);
+    put(&mut disk, &copies.backup);
+    put(&mut disk, &copies.primary);
+    disk
+}
+
+fn read(disk: &[u8]) -> Result<Table, TableError> {
+    Table::read(&mut Cursor::new(disk), disk.len() as u64, SECTOR)
+}
+
+#[test]
+fn what_is_written_is_read_back() {
+    assert_eq!(read(&disk_with(&table())).unwrap(), table());
+}
+
+#[test]
+fn a_broken_primary_copy_is_answered_by_the_backup() {
+    let mut disk = disk_with(&table());
+    disk[600] ^= 1;
+    let found = read(&disk).unwrap();
+    assert!(found.is_from_backup());
+    assert_eq!(found.entries(), table().entries());
+}
+
+#[test]
+fn entries_that_fail_their_checksum_are_answered_by_the_backup() {
+    let mut disk = disk_with(&table());
+    disk[1024 + 40] ^= 1;
+    assert!(read(&disk).unwrap().is_from_backup());
+}
+
+#[test]
+fn a_disk_without_both_copies_is_not_ours() {
+    let mut disk = disk_with(&table());
+    disk[600] ^= 1;
+    let at = disk.len() - 512 + 20;
+    disk[at] ^= 1;
+    assert!(matches!(read(&disk), Err(TableError::None)));
+}
+
+#[test]
+fn only_the_last_partition_grows() {
+    assert!(table().grown(0, DISK_BYTES).is_none());
+    assert_eq!(table().grown(1, DISK_BYTES).unwrap().entries()[1].last, 14335);
+}
+
+#[test]
+fn less_than_a_mebibyte_of_room_is_no_growth() {
+    let grown = table().grown(1, DISK_BYTES).unwrap();
+    assert!(grown.grown(1, DISK_BYTES).is_none());
+}
+
+proptest! {
+    #[test]
+    fn a_cut_at_any_sector_of_a_rewrite_leaves_the_old_or_the_new_table(cut in 0usize..66) {
+        let old = table();
+        let new = old.grown(1, DISK_BYTES).unwrap();
+        let mut disk = disk_with(&old);
+        let copies = new.copies(DISK_BYTES);
+        let sectors = copies.backup.iter().chain(&copies.primary).flat_map(|(offset, bytes)| {
+            bytes.chunks(512).enumerate().map(move |(index, chunk)| (*offset as usize + index * 512, chunk))
+        });
+        for (offset, chunk) in sectors.take(cut) {
+            disk[offset..][..chunk.len()].copy_from_slice(chunk);
+        }
+        let found = read(&disk).unwrap();
+        prop_assert!(found.entries() == old.entries() || found.entries() == new.entries());
+    }
+
+    #[test]
+    fn no_bytes_make_the_reader_panic(noise in proptest::collection::vec(any::<u8>(), 512)) {
+        let mut disk = disk_with(&table());
+        disk[512 + 16..1024].copy_from_slice(&noise[16..]);
+        let _ = read(&disk);
+    }
+}
