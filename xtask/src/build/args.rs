@@ -1,0 +1,11 @@
+//! What a person can ask of `xtask image`.
+
+use clap::Args;
+
+/// Arguments of `xtask image`.
+#[derive(Debug, Args)]
+pub struct ImageArgs {
+    /// Only the raw disk: no compressed copies, no bill of materials.
+    #[arg(long)]
+    pub raw_only: bool,
+}
