@@ -1,1 +1,23 @@
-//! To be written.
+//! The one configuration document of a box: typed, validated, versioned.
+//!
+//! *Does*: decide. [`accept`] says what a valid document is; [`Ledger`] says what a request changes: commit, trial with roll back by
+//! itself, history, and the claim that happens once. Each [`Change`] is one transaction; nothing is acknowledged before it is on disk.
+//! *Never does*: I/O, clocks, randomness: those come in as a [`Moment`]. The shell (`main.rs`) owns the database and the socket.
+//! *Spec*: `docs/ipc.md`, section "config".
+#![forbid(unsafe_code)]
+
+mod document;
+mod ledger;
+pub mod limit;
+mod rejection;
+mod snapshot;
+mod validate;
+
+#[cfg(test)]
+mod testing;
+
+pub use document::{accept, emit, parse};
+pub use ledger::{Decision, Ledger, Moment, ROLL_BACK};
+pub use rejection::Rejection;
+pub use snapshot::{Change, Damage, Head, Record, Secret, Snapshot, TrialRecord};
+pub use validate::validate;

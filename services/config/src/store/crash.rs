@@ -1,0 +1,149 @@
+//! A disk whose power can be cut at any write or sync, or that can be full.
+//!
+//! The model of the disk: a write may be on disk any time after it was issued and is on disk for sure after the next sync; writes
+//! between two syncs may arrive in any subset. Lengths behave as writes do.
+
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use redb::StorageBackend;
+
+/// One thing that was written and not synced.
+#[derive(Clone, Debug)]
+enum Pending {
+    Length(usize),
+    Bytes(usize, Vec<u8>),
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    synced: Vec<u8>,
+    pending: Vec<Pending>,
+    /// What the running kernel sees.
+    seen: Vec<u8>,
+    steps: usize,
+    cut_at: Option<usize>,
+    capacity: Option<usize>,
+}
+
+/// A disk in memory; clones are the same disk.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Disk(Arc<Mutex<Inner>>);
+
+impl Disk {
+    /// A disk with this content, all of it synced.
+    pub(super) fn with(content: Vec<u8>) -> Self {
+        let disk = Self::default();
+        disk.inner().seen.clone_from(&content);
+        disk.inner().synced = content;
+        disk
+    }
+
+    /// Cuts the power at the step with this number, counted from now; from then on every step fails.
+    pub(super) fn cut_at(self, step: usize) -> Self {
+        self.inner().cut_at = Some(step);
+        self
+    }
+
+    /// Lets the disk grow to this many bytes only.
+    pub(super) fn set_capacity(&self, bytes: Option<usize>) {
+        self.inner().capacity = bytes;
+    }
+
+    /// Whether the power was cut.
+    pub(super) fn is_cut(&self) -> bool {
+        let inner = self.inner();
+        inner.cut_at.is_some_and(|cut_at| inner.steps > cut_at)
+    }
+
+    /// Bytes as the running kernel sees them.
+    pub(super) fn len_bytes(&self) -> usize {
+        self.inner().seen.len()
+    }
+
+    /// What is found after the power is back, when those unsynced writes arrived for which `arrived` says so.
+    pub(super) fn after_power_cut(&self, mut arrived: impl FnMut(usize) -> bool) -> Vec<u8> {
+        let inner = self.inner();
+        let mut content = inner.synced.clone();
+        for (index, pending) in inner.pending.iter().enumerate() {
+            if arrived(index) {
+                apply(&mut content, pending);
+            }
+        }
+        content
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap()
+    }
+
+    fn step(&self) -> io::Result<MutexGuard<'_, Inner>> {
+        let mut inner = self.inner();
+        let step = inner.steps;
+        inner.steps += 1;
+        if inner.cut_at.is_some_and(|cut_at| step >= cut_at) {
+            return Err(io::Error::other("power cut"));
+        }
+        Ok(inner)
+    }
+
+    fn change(&self, pending: Pending) -> io::Result<()> {
+        let mut inner = self.step()?;
+        let end = match &pending {
+            Pending::Length(length) => *length,
+            Pending::Bytes(offset, bytes) => offset + bytes.len(),
+        };
+        if inner.capacity.is_some_and(|capacity| end > capacity) && end > inner.synced.len() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        apply(&mut inner.seen, &pending);
+        inner.pending.push(pending);
+        Ok(())
+    }
+}
+
+fn apply(content: &mut Vec<u8>, pending: &Pending) {
+    match pending {
+        Pending::Length(length) => content.resize(*length, 0),
+        Pending::Bytes(offset, bytes) => {
+            let end = offset + bytes.len();
+            if content.len() < end {
+                content.resize(end, 0);
+            }
+            content[*offset..end].copy_from_slice(bytes);
+        }
+    }
+}
+
+impl StorageBackend for Disk {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.inner().seen.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let inner = self.inner();
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        let bytes = inner.seen.get(offset..offset + out.len()).ok_or(io::ErrorKind::UnexpectedEof)?;
+        out.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.change(Pending::Length(usize::try_from(length).map_err(io::Error::other)?))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut inner = self.step()?;
+        let Inner { synced, pending, .. } = &mut *inner;
+        for pending in pending.drain(..) {
+            apply(synced, &pending);
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.change(Pending::Bytes(usize::try_from(offset).map_err(io::Error::other)?, data.to_vec()))
+    }
+}

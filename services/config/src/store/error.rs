@@ -1,0 +1,42 @@
+//! What can go wrong with the database, by what happens next.
+
+use std::io::ErrorKind;
+
+use thiserror::Error;
+
+/// Why the database cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum StoreError {
+    /// No space left. Next: open it anew, answer `disk-full`.
+    #[error("no space left: {0}")]
+    Full(String),
+    /// Its content cannot be what was written. Next: set it aside, start unclaimed.
+    #[error("damaged: {0}")]
+    Damaged(String),
+    /// The disk or the kernel failed. Next: exit, and be started again by `init`.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        let error = error.into();
+        let message = error.to_string();
+        match error {
+            redb::Error::Io(error) => match error.kind() {
+                ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => Self::Full(message),
+                // Not a database at all, or shorter than it says.
+                ErrorKind::InvalidData | ErrorKind::UnexpectedEof => Self::Damaged(message),
+                _ => Self::Failed(message),
+            },
+            redb::Error::Corrupted(_)
+            | redb::Error::UpgradeRequired(_)
+            | redb::Error::TableDoesNotExist(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TableIsNotMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. } => Self::Damaged(message),
+            _ => Self::Failed(message),
+        }
+    }
+}
