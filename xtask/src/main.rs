@@ -3,7 +3,10 @@
 #![allow(unreachable_pub, reason = "a program exports nothing; `pub` marks what a module offers the others")]
 
 mod build;
+mod interrupt;
 mod progress;
+mod run;
+mod test;
 mod workspace;
 
 use anyhow::Result;
@@ -22,11 +25,17 @@ struct Cli {
 enum Task {
     /// Build the image into `target/image`.
     Image(build::ImageArgs),
+    /// Build the image, boot it, and say where its page is.
+    Run(run::RunArgs),
+    /// Run every test, or some groups of them.
+    Test(test::TestArgs),
 }
 
 fn main() -> Result<()> {
     let workspace = Workspace::find()?;
     match Cli::parse().task {
         Task::Image(args) => build::command::image(&workspace, &args),
+        Task::Run(args) => run::run(&workspace, &args),
+        Task::Test(args) => test::test(&workspace, &args),
     }
 }

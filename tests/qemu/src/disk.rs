@@ -15,6 +15,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 /// Bytes of a sector; the image is made for disks with 512.
 const SECTOR_BYTES: u64 = 512;
+/// How much is read or written at once.
+const CHUNK_BYTES: u64 = 1 << 20;
 /// Length of the name of a GPT entry: 36 UTF-16 characters.
 const NAME_BYTES: usize = 72;
 
@@ -128,13 +130,24 @@ impl Disk {
     /// # Errors
     /// If the file cannot be written.
     pub fn zero(&self, partition: &Partition) -> Result<()> {
-        let zeros = vec![0; 1 << 20];
-        let end = partition.start_bytes + partition.size_bytes;
-        let mut offset = partition.start_bytes;
-        while offset < end {
-            let length = usize::try_from((end - offset).min(1 << 20))?;
-            self.write(offset, zeros.get(..length).unwrap_or(&zeros))?;
-            offset += length as u64;
+        let mut file = self.open()?;
+        file.seek(SeekFrom::Start(partition.start_bytes))?;
+        std::io::copy(&mut std::io::repeat(0).take(partition.size_bytes), &mut file)?;
+        Ok(())
+    }
+
+    /// Makes a partition the same as on another disk; writes only what differs.
+    ///
+    /// # Errors
+    /// If one of the two cannot be read or this one not written.
+    pub fn take_over(&self, other: &Self, partition: &Partition) -> Result<()> {
+        for index in 0..partition.size_bytes.div_ceil(CHUNK_BYTES) {
+            let offset = partition.start_bytes + index * CHUNK_BYTES;
+            let length = usize::try_from(CHUNK_BYTES.min(partition.size_bytes - index * CHUNK_BYTES))?;
+            let wanted = other.read(offset, length)?;
+            if self.read(offset, length)? != wanted {
+                self.write(offset, &wanted)?;
+            }
         }
         Ok(())
     }

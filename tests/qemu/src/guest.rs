@@ -134,6 +134,14 @@ impl Guest {
         self.qmp.execute("screendump", &json!({ "filename": path, "format": "png" })).map(drop)
     }
 
+    /// Whether the machine is still on.
+    ///
+    /// # Errors
+    /// If the kernel does not know the process.
+    pub fn is_on(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
     /// Waits until the machine has switched itself off.
     ///
     /// # Errors

@@ -7,8 +7,10 @@
 //! *Spec*: QEMU 7.2 or newer; firmware is OVMF (4 MiB variant).
 
 mod agent;
+mod browser;
 mod console;
 mod disk;
+mod facts;
 mod guest;
 mod http;
 mod machine;
@@ -17,8 +19,10 @@ mod qmp;
 mod segment;
 
 pub use agent::Agent;
+pub use browser::{Browser, Screen};
 pub use console::{Console, Line};
 pub use disk::{Disk, Partition};
+pub use facts::Facts;
 pub use guest::Guest;
 pub use http::{Page, Response};
 pub use machine::{Boot, Bus, Machine, Wan};

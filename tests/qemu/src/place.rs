@@ -9,6 +9,8 @@ use anyhow::{Context, Result, ensure};
 
 /// Names the directory with the built image; without it, `target/image` of this tree.
 const IMAGE_DIR: &str = "PATRONUS_IMAGE_DIR";
+/// Cargo's own variable for another build directory than `target`.
+const TARGET_DIR: &str = "CARGO_TARGET_DIR";
 /// Where Debian's `ovmf` package puts the firmware.
 const FIRMWARE_DIR: &str = "/usr/share/OVMF";
 
@@ -23,7 +25,8 @@ impl Place {
     /// From the environment, with the tree's own `target` as the default.
     #[must_use]
     pub fn from_env() -> Self {
-        let target_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target");
+        let tree = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let target_dir = env::var_os(TARGET_DIR).map_or_else(|| tree.join("target"), |dir| tree.join(dir));
         let image_dir = env::var_os(IMAGE_DIR).map_or_else(|| target_dir.join("image"), PathBuf::from);
         Self { image_dir, target_dir }
     }

@@ -1,0 +1,63 @@
+//! `test`: everything that must hold, by name, with one count at the end.
+//!
+//! *Does*: build what the tests need, run the groups in order, stream what they say, count.
+//! *Never does*: retry, or count as passed what did not run.
+
+mod fuzz;
+mod guests;
+mod tally;
+mod unit;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::workspace::Workspace;
+use tally::Tally;
+
+/// What a person can choose.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    /// Which groups; all without one.
+    groups: Vec<Group>,
+    /// Only tests whose name contains this.
+    #[arg(long, value_name = "TEXT")]
+    filter: Option<String>,
+}
+
+/// Tests that need the same surroundings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Group {
+    /// Every crate's own tests, and checks of the source itself.
+    Unit,
+    /// Ten seconds of random input for each parser.
+    Fuzz,
+    /// The real image in emulated machines.
+    Qemu,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// If something that tests need cannot be built, or a test failed.
+pub fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
+    let groups = if args.groups.is_empty() { Group::value_variants() } else { &args.groups };
+    let mut tally = Tally::new(args.filter.as_deref());
+    for group in groups {
+        println!("\n== {} ==", group.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()));
+        let run = match group {
+            Group::Unit => unit::run(workspace, &mut tally),
+            Group::Fuzz => fuzz::run(workspace, &mut tally),
+            Group::Qemu => guests::run(workspace, &mut tally),
+        };
+        // A group that could not run must not take the others' verdicts with it.
+        if let Err(error) = run {
+            tally.fail(&format!("group {group:?} could not run"), &format!("{error:#}"));
+        }
+    }
+    tally.show_failures();
+    println!("{tally}");
+    if tally.failed() > 0 {
+        bail!("");
+    }
+    Ok(())
+}

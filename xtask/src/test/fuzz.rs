@@ -1,0 +1,85 @@
+//! Ten seconds of random input for each parser that strangers reach.
+//!
+//! *Does*: build the targets of `tests/fuzz` with the coverage counters that libFuzzer steers by, and run each.
+//! *Never does*: need a nightly compiler: the counters are plain code generation options, the address sanitizer is left out
+//! because the parsers hold no unsafe code.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use super::tally::Tally;
+use crate::{build::packages, workspace::Workspace};
+
+/// Sanitizer-style counters need an explicit target, so that build scripts go without.
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+/// libFuzzer itself is C++.
+const PACKAGES: &[&str] = &["g++"];
+/// As `cargo fuzz build --sanitizer none` sets them.
+const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Cdebug-assertions -Coverflow-checks -Ccodegen-units=1";
+/// For each target.
+const SECONDS: &str = "-max_total_time=10";
+/// A parser that takes more memory than this has no limit where it should have one.
+const MEMORY_MIB: &str = "-rss_limit_mb=512";
+/// A parser that takes longer than this for one input is not linear.
+const SLOWEST_INPUT_S: &str = "-timeout=5";
+
+#[derive(Deserialize)]
+struct Manifest {
+    #[serde(default)]
+    bin: Vec<Target>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+}
+
+/// Runs the group.
+pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    packages::ensure(PACKAGES)?;
+    let targets = targets(workspace)?;
+    let wanted: Vec<String> = targets.into_iter().filter(|name| tally.wants(name)).collect();
+    for name in &wanted {
+        build(workspace, name)?;
+    }
+    for name in &wanted {
+        tally.check(&format!("fuzz_{name}_finds_nothing_in_10_s"), &mut fuzz(workspace, name)?)?;
+    }
+    Ok(())
+}
+
+fn targets(workspace: &Workspace) -> Result<Vec<String>> {
+    let path = manifest(workspace);
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(toml::from_str::<Manifest>(&text)?.bin.into_iter().map(|target| target.name).collect())
+}
+
+fn build(workspace: &Workspace, name: &str) -> Result<()> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["build", "--quiet", "--release", "--target", TRIPLE, "--bin", name, "--manifest-path"]);
+    cargo.arg(manifest(workspace)).env("CARGO_TARGET_DIR", workspace.target.join("fuzz")).env("RUSTFLAGS", FLAGS);
+    ensure!(cargo.status()?.success(), "cannot build the fuzz target {name}");
+    Ok(())
+}
+
+/// New inputs go into the first directory, which is not under version control; the corpus is the second.
+fn fuzz(workspace: &Workspace, name: &str) -> Result<Command> {
+    let findings = workspace.target.join(format!("fuzz-findings/{name}/"));
+    std::fs::create_dir_all(&findings)?;
+    let mut target = Command::new(workspace.target.join("fuzz").join(TRIPLE).join("release").join(name));
+    target.args([SECONDS, MEMORY_MIB, SLOWEST_INPUT_S]).arg(format!("-artifact_prefix={}", findings.display()));
+    target.arg(findings);
+    let corpus = workspace.root.join("tests/fuzz/corpus").join(name);
+    if corpus.is_dir() {
+        target.arg(corpus);
+    }
+    Ok(target)
+}
+
+fn manifest(workspace: &Workspace) -> PathBuf {
+    workspace.root.join("tests/fuzz/Cargo.toml")
+}

@@ -1,0 +1,27 @@
+//! The real image in emulated machines.
+
+mod images;
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::tally::Tally;
+use crate::{build::packages, workspace::Workspace};
+
+/// What runs the machines and looks at the page.
+const PACKAGES: &[&str] =
+    &["qemu-system-x86", "qemu-utils", "ovmf", "util-linux", "e2fsprogs", "chromium-headless-shell"];
+/// Machines at one time: two keep two processors busy, more only make each other late.
+const MACHINES_AT_ONCE: &str = "--test-threads=2";
+
+/// Runs the group.
+pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    packages::ensure(PACKAGES)?;
+    images::build(workspace)?;
+    let mut command = Command::new(env!("CARGO"));
+    command.current_dir(&workspace.root).args(["test", "--package", "patronus-qemu", "--test", "guests"]);
+    command.env("CARGO_TARGET_DIR", &workspace.target).args(["--", MACHINES_AT_ONCE]);
+    command.args(tally.filter());
+    tally.cargo_test("tests in emulated machines", &mut command)
+}

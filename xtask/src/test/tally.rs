@@ -1,0 +1,161 @@
+//! The count of what passed, failed and was skipped.
+
+use std::{
+    fmt,
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+
+/// What all groups count into.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    filter: Option<String>,
+    passed: u32,
+    failed: Vec<String>,
+    skipped: u32,
+}
+
+/// What a line of `cargo test` says about one test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Passed,
+    Failed,
+    Skipped,
+}
+
+impl Tally {
+    pub(super) fn new(filter: Option<&str>) -> Self {
+        Self { filter: filter.map(str::to_owned), ..Self::default() }
+    }
+
+    /// What names must contain.
+    pub(super) fn filter(&self) -> Option<&str> {
+        self.filter.as_deref()
+    }
+
+    /// Whether a test of this name is wanted.
+    pub(super) fn wants(&self, name: &str) -> bool {
+        self.filter.as_ref().is_none_or(|filter| name.contains(filter))
+    }
+
+    pub(super) fn failed(&self) -> usize {
+        self.failed.len()
+    }
+
+    /// Counts a success of a check that is no `cargo test`.
+    pub(super) fn pass(&mut self, name: &str) {
+        println!("test {name} ... ok");
+        self.passed += 1;
+    }
+
+    /// Counts a failure.
+    pub(super) fn fail(&mut self, name: &str, why: &str) {
+        println!("test {name} ... FAILED\n{why}");
+        self.failed.push(name.to_owned());
+    }
+
+    /// Counts what could not be tried here, and says why.
+    pub(super) fn skip(&mut self, name: &str, why: &str) {
+        println!("test {name} ... skipped: {why}");
+        self.skipped += 1;
+    }
+
+    /// Runs a command that is a check by itself: it passes if the command succeeds.
+    pub(super) fn check(&mut self, name: &str, command: &mut Command) -> Result<()> {
+        if !self.wants(name) {
+            return Ok(());
+        }
+        let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
+        let said = [output.stdout, output.stderr].concat();
+        if output.status.success() {
+            self.pass(name)
+        } else {
+            self.fail(name, &String::from_utf8_lossy(&said))
+        }
+        Ok(())
+    }
+
+    /// Runs `cargo test ...`, shows what it says as it comes, and counts its tests.
+    pub(super) fn cargo_test(&mut self, what: &str, command: &mut Command) -> Result<()> {
+        let failed_before = self.failed.len();
+        let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let stdout = child.stdout.take().context("no pipe")?;
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            println!("{line}");
+            self.count(&line);
+        }
+        // Tests that were not even built have no line of their own.
+        if !child.wait()?.success() && self.failed.len() == failed_before {
+            self.fail(&format!("{what} could not be built or ended early"), "see above");
+        }
+        Ok(())
+    }
+
+    /// Repeats the names of what failed, for people who see only the end.
+    pub(super) fn show_failures(&self) {
+        if !self.failed.is_empty() {
+            println!("\nfailed:");
+            self.failed.iter().for_each(|name| println!("    {name}"));
+        }
+        println!();
+    }
+
+    fn count(&mut self, line: &str) {
+        match verdict(line) {
+            Some((_, Verdict::Passed)) => self.passed += 1,
+            Some((_, Verdict::Skipped)) => self.skipped += 1,
+            Some((name, Verdict::Failed)) => self.failed.push(name.to_owned()),
+            None => {}
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed.len(), self.skipped)
+    }
+}
+
+/// The test and its verdict, if the line is one of libtest's: `test NAME ... VERDICT`.
+fn verdict(line: &str) -> Option<(&str, Verdict)> {
+    let (name, verdict) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
+    let verdict = match verdict.split_whitespace().next()? {
+        "ok" => Verdict::Passed,
+        "FAILED" => Verdict::Failed,
+        "ignored" | "ignored," => Verdict::Skipped,
+        _ => return None,
+    };
+    Some((name, verdict))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lines_of_the_test_runner_count() {
+        assert_eq!(verdict("test a::b ... ok"), Some(("a::b", Verdict::Passed)));
+        assert_eq!(verdict("test a - should panic ... FAILED"), Some(("a - should panic", Verdict::Failed)));
+        assert_eq!(verdict("test a ... ignored, slow"), Some(("a", Verdict::Skipped)));
+        assert_eq!(verdict("test result: ok. 3 passed; 0 failed"), None);
+        assert_eq!(verdict("  test a ... ok"), None);
+    }
+
+    #[test]
+    fn a_runner_that_ends_without_a_verdict_is_one_failure() {
+        let mut tally = Tally::new(None);
+        tally.cargo_test("nothing", &mut Command::new("false")).unwrap();
+        assert_eq!(tally.to_string(), "0 passed, 1 failed, 0 skipped");
+    }
+
+    #[test]
+    fn verdicts_are_counted_as_they_are_streamed() {
+        let mut tally = Tally::new(None);
+        let mut echo = Command::new("printf");
+        tally.cargo_test("echo", echo.arg("test a ... ok\\ntest b ... FAILED\\ntest c ... ignored\\n")).unwrap();
+        assert_eq!(tally.to_string(), "1 passed, 1 failed, 1 skipped");
+    }
+}

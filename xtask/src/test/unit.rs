@@ -1,0 +1,76 @@
+//! Every crate's own tests, and checks of the source itself.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::tally::Tally;
+use crate::{progress, workspace::Workspace};
+
+/// Crates whose tests start emulated machines: the group `qemu` runs those.
+const MACHINES: &str = "patronus-qemu";
+/// Pinned like every other dependency.
+const DENY_VERSION: &str = "0.20.2";
+
+/// Runs the group.
+pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(&workspace.root).args(arguments);
+        command
+    };
+    tally.check("the_source_is_formatted", &mut cargo(&["fmt", "--all", "--check"]))?;
+    tally.check(
+        "clippy_finds_nothing",
+        &mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    )?;
+    check_dependencies(workspace, tally)?;
+    let filter = tally.filter().map(str::to_owned);
+    let everything = ["test", "--workspace", "--exclude", MACHINES, "--no-fail-fast"];
+    tally.cargo_test("unit tests", cargo(&everything).args(filter.as_ref()))?;
+    tally.cargo_test("tests of the bench", cargo(&["test", "--package", MACHINES, "--lib"]).args(filter.as_ref()))
+}
+
+/// Licences, bans and sources are judged by what is here; advisories need their database from the network.
+fn check_dependencies(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    let names = ["dependencies_have_allowed_licences_and_sources", "dependencies_have_no_known_advisory"];
+    if !names.iter().any(|name| tally.wants(name)) {
+        return Ok(());
+    }
+    let tool = install_deny(workspace)?;
+    let deny = |checks: &[&str]| {
+        let mut command = Command::new(&tool);
+        command.current_dir(&workspace.root).args(["--all-features", "check"]).args(checks);
+        command
+    };
+    let [licences, advisories] = names;
+    tally.check(licences, &mut deny(&["licenses", "bans", "sources"]))?;
+    if !tally.wants(advisories) {
+        return Ok(());
+    }
+    let fetched = Command::new(&tool).current_dir(&workspace.root).args(["fetch", "db"]).output()?;
+    if fetched.status.success() {
+        return tally.check(advisories, &mut deny(&["advisories"]));
+    }
+    tally.skip(advisories, "the RustSec database cannot be fetched from here");
+    Ok(())
+}
+
+fn install_deny(workspace: &Workspace) -> Result<std::path::PathBuf> {
+    let root = workspace.cache.join(format!("tools/cargo-deny-{DENY_VERSION}"));
+    let tool = root.join("bin/cargo-deny");
+    if !tool.is_file() {
+        let mut install = Command::new(env!("CARGO"));
+        install.args([
+            "install",
+            "cargo-deny",
+            "--locked",
+            "--no-default-features",
+            "--version",
+            DENY_VERSION,
+            "--root",
+        ]);
+        progress::long_command(install.arg(&root), &workspace.cache.join("cargo-deny.log"), 1)?;
+    }
+    Ok(tool)
+}
