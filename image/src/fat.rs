@@ -29,7 +29,7 @@ pub fn make(partition: &FatPartition<'_>, image: &Path, size_bytes: u64, epoch_s
         .and_then(|file| file.set_len(size_bytes))
         .with_context(|| format!("create {}", image.display()))?;
     let mut mkfs = tool("mkfs.fat", epoch_s);
-    mkfs.args(["-F", "32", "-S", "512", "-s", "1", "--invariant", "-i", partition.serial, "-n", partition.label]);
+    mkfs.args(["-F", "32", "-S", "512", "-s", "8", "--invariant", "-i", partition.serial, "-n", partition.label]);
     run(mkfs.arg(image))?;
     let mut made: Vec<&str> = Vec::new();
     for (path, contents) in partition.files {

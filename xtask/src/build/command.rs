@@ -4,6 +4,7 @@ use anyhow::Result;
 
 use super::args::ImageArgs;
 use super::assemble;
+use super::kernel;
 use super::variant::Variant;
 use crate::workspace::Workspace;
 
@@ -12,6 +13,10 @@ use crate::workspace::Workspace;
 /// # Errors
 /// As [`assemble::image`].
 pub fn image(workspace: &Workspace, args: &ImageArgs) -> Result<()> {
+    if args.print_kernel_place {
+        println!("{}", kernel::place(workspace)?.display());
+        return Ok(());
+    }
     let variant = if args.raw_only { Variant::raw() } else { Variant::default() };
     let built = assemble::image(workspace, &variant)?;
     println!("image      {}", built.raw.display());

@@ -58,10 +58,7 @@ pub(super) struct Kernel {
 /// # Errors
 /// When the source is not the pinned one, a symbol did not come out, or it does not compile.
 pub(super) fn build(workspace: &Workspace) -> Result<Kernel> {
-    let directory = workspace.root.join("kernel-config");
-    let pin: Pin =
-        toml::from_str(&std::fs::read_to_string(directory.join("pin.toml"))?).context("kernel-config/pin.toml")?;
-    let asked = kconfig::read_fragments(&directory.join("fragments"))?;
+    let (pin, asked) = read(workspace)?;
     let key = key(&pin, &asked)?;
     let place = cache::entry(&workspace.cache, "kernel", &key, |place| {
         progress::step(&format!("build Linux {} (once; some 10 to 20 minutes)", pin.version), || {
@@ -70,6 +67,24 @@ pub(super) fn build(workspace: &Workspace) -> Result<Kernel> {
     })?;
     let release = format!("{}{}", pin.version, kconfig::local_version(&asked));
     Ok(Kernel { pin, bzimage: place.join("bzImage"), config: place.join("config"), release })
+}
+
+/// Where in the cache the kernel lies or would lie, for those who carry a cache from machine to machine.
+///
+/// # Errors
+/// When pin or fragments cannot be read.
+pub(super) fn place(workspace: &Workspace) -> Result<PathBuf> {
+    let (pin, asked) = read(workspace)?;
+    Ok(workspace.cache.join("kernel").join(key(&pin, &asked)?))
+}
+
+fn read(workspace: &Workspace) -> Result<(Pin, Vec<Symbol>)> {
+    let directory = workspace.root.join("kernel-config");
+    let pin = std::fs::read_to_string(directory.join("pin.toml"))?;
+    Ok((
+        toml::from_str(&pin).context("kernel-config/pin.toml")?,
+        kconfig::read_fragments(&directory.join("fragments"))?,
+    ))
 }
 
 /// Everything that the kernel's bytes depend on. Comments in the fragments do not count.
