@@ -6,18 +6,26 @@
 //! *Spec*: `docs/ARCHITECTURE.md`, section "Boot".
 
 pub mod bless;
+pub mod cgroup;
 pub mod console;
 pub mod data;
 pub mod disk;
 pub mod efi;
 pub mod entropy;
 pub mod events;
+pub mod logs;
 pub mod machine;
+pub mod manifest;
 pub mod meta;
 pub mod mounts;
 pub mod network;
+pub mod sandbox;
+pub mod server;
 pub mod shutdown;
+pub mod spawn;
 pub mod stage1;
+pub mod status;
+pub mod supervise;
 pub mod sys;
 pub mod sysctl;
 pub mod uki;
