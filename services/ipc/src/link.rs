@@ -93,6 +93,8 @@ pub struct Uplink {
     pub ntp: Vec<Ipv4Addr>,
     /// DHCP, if it is used.
     pub lease: Option<Lease>,
+    /// What keeps it from working and what to do about it, for people.
+    pub problem: Option<String>,
 }
 
 /// A DHCP lease, or the way to one.

@@ -1,1 +1,22 @@
-//! To be written.
+//! Uplinks and LAN ports: what they should be, what must change, and the DHCP client.
+//!
+//! *Does*: roles at first boot ([`settings`]), the kernel's desired state ([`desired`]), the steps from the actual to the desired state
+//! ([`plan`]), the DHCP client as a machine without I/O ([`dhcp`]).
+//! *Never does*: open a socket, read a clock, draw a random number: those come in as arguments from the shell (`main.rs`).
+//! *Spec*: `docs/ARCHITECTURE.md`, section "link"; RFC 2131 for DHCP.
+#![forbid(unsafe_code)]
+
+pub mod datagram;
+pub mod desired;
+pub mod dhcp;
+pub mod limit;
+pub mod network;
+pub mod plan;
+pub mod port;
+pub mod settings;
+
+pub use desired::{Observed, desired};
+pub use network::Network;
+pub use plan::{Change, plan};
+pub use port::Port;
+pub use settings::Settings;

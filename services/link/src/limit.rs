@@ -1,0 +1,26 @@
+//! Every number of this crate that is our own choice; numbers of specifications stand beside the code that implements them.
+
+/// Ethernet ports that are looked at; more are left alone, down. No small PC has as many.
+pub const PORTS: usize = 64;
+/// Routers kept of one lease: the first is used, the second is shown.
+pub const LEASE_ROUTERS: usize = 2;
+/// Resolvers kept of one lease.
+pub const LEASE_DNS: usize = 4;
+/// Time servers kept of one lease.
+pub const LEASE_NTP: usize = 4;
+/// Shortest lease that is taken: shorter ones would keep the uplink busy with asking.
+pub const LEASE_MIN_S: u32 = 4;
+/// Longer leases are renewed as if they were this long, infinite ones too: a provider that renumbers is noticed.
+pub const LEASE_MAX_S: u32 = 7 * 24 * 3600;
+/// Narrowest prefix of a lease that is believed; nobody owns more than a class A network.
+pub const LEASE_PREFIX_MIN: u8 = 8;
+/// Link sizes that a lease may set; IPv4 works from 576 on (RFC 791), jumbo frames end here.
+pub const LEASE_MTU: std::ops::RangeInclusive<u16> = 576..=9216;
+/// Largest DHCP reply that is read: one Ethernet frame.
+pub const DHCP_MESSAGE_BYTES: usize = 1500;
+/// DHCP replies of all uplinks that wait to be looked at; more are dropped, as the network might have done.
+pub const DHCP_QUEUE: usize = 32;
+/// How often one event may lead to "read, plan, apply" before the rest waits for the next event: kernel side effects settle in two.
+pub const RECONCILE_ROUNDS: usize = 4;
+/// Longest pause between two looks at the kernel, in case a notification was lost.
+pub const RECHECK_MS: u64 = 30_000;

@@ -1,0 +1,184 @@
+//! The loop: look, plan, apply, publish; then wait for a reason to look again.
+//!
+//! *Does*: start with the packet filter, before any port is touched.
+//! *Never does*: touch a port before `config` has said what it is for: a wrong guess could join WAN and LAN.
+
+use std::{sync::Arc, time::Duration};
+
+use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
+use patronus_ipc::{
+    Answer, Context, Handler,
+    config::{Config, Reply, Request},
+    link::{self, Link, State},
+};
+use patronus_link::{Observed, Settings, desired, limit, plan};
+use rtnetlink::Handle;
+use rustix::time::{ClockId, clock_gettime};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+};
+
+use super::{
+    Fatal,
+    apply::apply,
+    dhcp::{Clients, Incoming},
+    firewall,
+    kernel::Picture,
+    publish,
+    store::Store,
+};
+
+/// Groups of `linux/rtnetlink.h` as bits: links, IPv4 and IPv6 addresses, IPv6 routes (advertised routers).
+const NOTIFICATIONS: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 10;
+
+/// Runs until SIGTERM.
+pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
+    firewall::close()?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
+    let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?;
+    let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| Fatal::Io("netlink", error))?;
+    tokio::spawn(connection);
+    let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
+    let (sender, mut incoming) = mpsc::channel(limit::DHCP_QUEUE);
+    let state = watch::Sender::new(State::default());
+    serve(&context, &state)?;
+    let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || Request::Watch);
+    let mut service = Service { handle, store, clients: Clients::new(sender), state };
+    loop {
+        let newest = config.borrow_and_update().clone();
+        if let Some(Reply::State(newest)) = newest {
+            service.reconcile(&newest).await?;
+            context.ready();
+        }
+        tokio::select! {
+            changed = config.changed() => changed.map_err(|_| Fatal::Missing("config"))?,
+            () = service.pause() => {}
+            Some(message) = incoming.recv() => service.handle(&message),
+            () = notified(&mut notifications) => {}
+            _ = terminate.recv() => return Ok(()),
+        }
+        service.clients.handle_timeout(now_ms());
+    }
+}
+
+struct Service {
+    handle: Handle,
+    store: Store,
+    clients: Clients,
+    state: watch::Sender<State>,
+}
+
+impl Service {
+    /// Brings the kernel to the desired state. What the kernel does by itself meanwhile (an interface that goes down loses its
+    /// routes) is seen in the next round.
+    async fn reconcile(&mut self, config: &patronus_ipc::config::State) -> Result<(), Fatal> {
+        let mut picture = Picture::take(&self.handle).await?;
+        let mut settings = settings(config, &picture);
+        for _ in 0..limit::RECONCILE_ROUNDS {
+            self.clients.follow(&settings, &picture.ports, &self.store, now_ms())?;
+            let changes = plan(&desired(&settings, &self.observed(&picture)), &picture.network);
+            if changes.is_empty() {
+                break;
+            }
+            for change in &changes {
+                tracing::info!(?change, "network");
+                // The new bridge's number is needed by those who join it.
+                if matches!(change, patronus_link::Change::JoinLan(_)) && !picture.indexes.contains_key(&lan()) {
+                    picture = Picture::take(&self.handle).await?;
+                }
+                if let Err(error) = apply(&self.handle, &picture, change).await {
+                    tracing::warn!(?change, %error, "network change failed, planned again");
+                }
+            }
+            picture = Picture::take(&self.handle).await?;
+            settings = self::settings(config, &picture);
+        }
+        self.clients.flush(&self.store)?;
+        self.publish(publish::state(&settings, &picture, &self.clients));
+        Ok(())
+    }
+
+    fn observed(&self, picture: &Picture) -> Observed {
+        Observed {
+            ports: picture.ports.clone(),
+            leases: self.clients.leases(),
+            slaac: picture.slaac.clone(),
+            routers: picture.routers.clone(),
+        }
+    }
+
+    fn publish(&self, mut new: State) {
+        self.state.send_if_modified(|old| {
+            new.generation = old.generation;
+            if new == *old {
+                return false;
+            }
+            new.generation = old.generation.next();
+            *old = new;
+            true
+        });
+    }
+
+    fn handle(&mut self, message: &Incoming) {
+        self.clients.handle(message, now_ms());
+    }
+
+    /// Until the next deadline of a DHCP client, but not for ever: a notification may have been lost.
+    async fn pause(&self) {
+        let now_ms = now_ms();
+        let recheck = now_ms.saturating_add(limit::RECHECK_MS);
+        let until = self.clients.deadline().unwrap_or(recheck).min(recheck);
+        tokio::time::sleep(Duration::from_millis(until.saturating_sub(now_ms))).await;
+    }
+}
+
+fn lan() -> patronus_types::PortName {
+    patronus_link::network::lan_device()
+}
+
+fn settings(config: &patronus_ipc::config::State, picture: &Picture) -> Settings {
+    match &config.claimed {
+        Some(claimed) => Settings::from_document(&claimed.document),
+        None => Settings::first_boot(&picture.ports),
+    }
+}
+
+/// The monotonic clock that also counts sleep, in milliseconds: leases run on while a laptop's lid is closed.
+fn now_ms() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let ms = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
+    u64::try_from(ms).unwrap_or(0)
+}
+
+fn subscribe() -> std::io::Result<TokioSocket> {
+    let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
+    socket.socket_mut().bind(&SocketAddr::new(0, NOTIFICATIONS))?;
+    Ok(socket)
+}
+
+/// Returns when anything has changed. What it was is not read from the message but from the kernel; a full queue says the same.
+async fn notified(socket: &mut TokioSocket) {
+    let _ = socket.recv_from_full().await;
+}
+
+struct Desk(watch::Receiver<State>);
+
+impl Handler<Link> for Desk {
+    async fn handle(&self, _: u32, request: link::Request) -> Answer<Link> {
+        match request {
+            link::Request::Watch => Answer::Follow(self.0.clone()),
+        }
+    }
+}
+
+fn serve(context: &Context, state: &watch::Sender<State>) -> Result<(), Fatal> {
+    let listener = context.take_listener().ok_or(Fatal::Missing("a listening socket"))?;
+    let (access, desk) = (context.access.clone(), Arc::new(Desk(state.subscribe())));
+    tokio::spawn(async move {
+        if let Err(error) = patronus_ipc::serve::<Link>(listener, access, desk).await {
+            tracing::error!(%error, "ipc ended");
+        }
+    });
+    Ok(())
+}

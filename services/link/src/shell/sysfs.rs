@@ -1,0 +1,67 @@
+//! What the kernel tells through `/sys` and `/proc/sys` and not through netlink.
+//!
+//! *Does*: a port's place, driver and speed; its IPv6 settings, read and written.
+//! *Never does*: write anything but `/proc/sys/net/ipv6/conf/DEVICE/{disable_ipv6,accept_ra,ra_defrtr_metric}`.
+
+use std::{fs, io, path::Path};
+
+use patronus_link::network::Ipv6Mode;
+
+/// Where the port sits, by bus address; empty for virtual ports.
+pub(crate) fn path(device: &str) -> String {
+    let link = fs::canonicalize(format!("/sys/class/net/{device}/device")).unwrap_or_default();
+    let path = link.strip_prefix("/sys/devices").unwrap_or(Path::new("")).to_string_lossy().into_owned();
+    if path.is_empty() {
+        return path;
+    }
+    // Ports of one card share its address and have numbers of their own.
+    let number = fs::read_to_string(format!("/sys/class/net/{device}/dev_port")).unwrap_or_default();
+    format!("{path}#{:0>3}", number.trim())
+}
+
+/// The driver's name; empty if there is none.
+pub(crate) fn driver(device: &str) -> String {
+    let link = fs::canonicalize(format!("/sys/class/net/{device}/device/driver")).unwrap_or_default();
+    link.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Speed in Mb/s. Drivers that do not know say -1, or refuse.
+pub(crate) fn speed_mbps(device: &str) -> Option<u32> {
+    fs::read_to_string(format!("/sys/class/net/{device}/speed")).ok()?.trim().parse().ok().filter(|speed| *speed > 0)
+}
+
+/// Whether the device is a radio: those have no place here yet.
+pub(crate) fn is_radio(device: &str) -> bool {
+    Path::new(&format!("/sys/class/net/{device}/phy80211")).exists()
+}
+
+/// What the kernel does with IPv6 on a device.
+pub(crate) fn ipv6_mode(device: &str) -> Ipv6Mode {
+    let read = |name| fs::read_to_string(conf(device, name)).unwrap_or_default().trim().parse::<u32>().ok();
+    match (read("disable_ipv6"), read("accept_ra")) {
+        (Some(1), _) => Ipv6Mode::Off,
+        (Some(0), Some(0)) => Ipv6Mode::Manual,
+        (Some(0), Some(2)) => read("ra_defrtr_metric").map_or(Ipv6Mode::Other, |metric| Ipv6Mode::Slaac { metric }),
+        _ => Ipv6Mode::Other,
+    }
+}
+
+/// Sets it. IPv6 is switched off and on again, so that the kernel forgets what it learned and asks for routers anew.
+pub(crate) fn set_ipv6_mode(device: &str, mode: Ipv6Mode) -> io::Result<()> {
+    let write = |name, value: u32| fs::write(conf(device, name), value.to_string());
+    write("disable_ipv6", 1)?;
+    match mode {
+        Ipv6Mode::Off | Ipv6Mode::Other => return Ok(()),
+        Ipv6Mode::Manual => write("accept_ra", 0)?,
+        Ipv6Mode::Slaac { metric } => {
+            // 2: also while forwarding, which a router does.
+            write("accept_ra", 2)?;
+            write("ra_defrtr_metric", metric)?;
+        }
+    }
+    write("disable_ipv6", 0)
+}
+
+fn conf(device: &str, name: &str) -> String {
+    format!("/proc/sys/net/ipv6/conf/{device}/{name}")
+}
