@@ -19,9 +19,7 @@ const VALUE_BYTES_MAX: usize = 4096;
 /// The partition that the boot entry was loaded from; else the boot loader's own.
 #[must_use]
 pub fn loader_partition() -> Option<Uuid> {
-    ["StubDevicePartUUID", "LoaderDevicePartUUID"]
-        .into_iter()
-        .find_map(|name| Uuid::parse_str(read(name)?.trim()).ok())
+    ["StubDevicePartUUID", "LoaderDevicePartUUID"].into_iter().find_map(|name| Uuid::parse_str(read(name)?.trim()).ok())
 }
 
 /// The slot's boot entry that was started, with its counter as it stands on the disk now.

@@ -45,7 +45,12 @@ fn read(path: &Path) -> Option<[u8; SEED_BYTES]> {
 
 /// Not weaker than either source, even if the kernel's pool is still empty.
 fn next(old: Option<&[u8; SEED_BYTES]>, fresh: &[u8; SEED_BYTES]) -> [u8; SEED_BYTES] {
-    Sha256::new().chain_update(b"patronus seed").chain_update(old.unwrap_or(&[0; SEED_BYTES])).chain_update(fresh).finalize().into()
+    Sha256::new()
+        .chain_update(b"patronus seed")
+        .chain_update(old.unwrap_or(&[0; SEED_BYTES]))
+        .chain_update(fresh)
+        .finalize()
+        .into()
 }
 
 fn replace(directory: &Path, path: &Path, seed: &[u8]) -> io::Result<()> {

@@ -85,11 +85,7 @@ pub fn run() -> ! {
     shutdown::restart()
 }
 
-fn attempt(
-    console: &mut Console,
-    meta: &mut Option<Meta>,
-    watchdog: Option<Watchdog>,
-) -> Result<Infallible, Failure> {
+fn attempt(console: &mut Console, meta: &mut Option<Meta>, watchdog: Option<Watchdog>) -> Result<Infallible, Failure> {
     let line = CommandLine::of_this_boot().ok_or(Failure::CommandLine)?;
     let entry = efi::entry();
     let found = search::find(&line, entry.map(|name| name.slot), meta)?;

@@ -4,7 +4,7 @@
 //! *Never does*: hold what depends on the configuration: forwarding and addresses belong to `link`.
 //! *Spec*: Linux `Documentation/admin-guide/sysctl/`, `Documentation/networking/ip-sysctl.rst`.
 
-use std::{fs, path::Path};
+use std::{fs, io::ErrorKind, path::Path};
 
 use crate::console::Console;
 
@@ -57,8 +57,12 @@ const SETTINGS: &[(&str, &str, &str)] = &[
 /// Writes all settings; one that fails is said, and the rest follow.
 pub fn apply(console: &mut Console) {
     for (name, value, _reason) in SETTINGS {
-        if let Err(error) = fs::write(Path::new("/proc/sys").join(name), format!("{value}\n")) {
-            console.line(&format!("setting {name}: {error}"));
+        let path = Path::new("/proc/sys").join(name);
+        match fs::write(path, format!("{value}\n")) {
+            Ok(()) => {}
+            // What the kernel was built without needs no setting.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => console.line(&format!("setting {name}: {error}")),
         }
     }
 }

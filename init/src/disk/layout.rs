@@ -57,10 +57,8 @@ impl Places {
         let mut places = [0; 6];
         for (place, role) in places.iter_mut().zip(Role::ALL) {
             let wanted = declared.iter().find(|partition| partition.name == role.name())?;
-            *place = table
-                .entries()
-                .iter()
-                .position(|entry| entry.kind == wanted.kind && entry.name() == wanted.name)?;
+            *place =
+                table.entries().iter().position(|entry| entry.kind == wanted.kind && entry.name() == wanted.name)?;
         }
         Some(Self(places))
     }

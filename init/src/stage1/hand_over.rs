@@ -43,11 +43,7 @@ impl Facts {
 }
 
 /// Hands over; returns only on failure.
-pub(super) fn to_root(
-    found: &Found,
-    entry: Option<Name>,
-    watchdog: Option<Watchdog>,
-) -> Result<Infallible, Failure> {
+pub(super) fn to_root(found: &Found, entry: Option<Name>, watchdog: Option<Watchdog>) -> Result<Infallible, Failure> {
     let flags = MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
     fs::create_dir_all(NEW_ROOT).map_err(kernel("making the mount point"))?;
     mount(verity::DEVICE, NEW_ROOT, "erofs", flags, None).map_err(kernel("mounting the root"))?;

@@ -86,9 +86,8 @@ mod tests {
         let root = Root { hash: [0xab; 32], data_blocks: 5 };
         let text = parameters(Path::new("/dev/vda3"), &root, &vec![1, 2]);
         let hash = "ab".repeat(32);
-        let wanted = format!(
-            "1 /dev/vda3 /dev/vda3 4096 4096 5 6 sha256 {hash} 0102 2 panic_on_corruption panic_on_error"
-        );
+        let wanted =
+            format!("1 /dev/vda3 /dev/vda3 4096 4096 5 6 sha256 {hash} 0102 2 panic_on_corruption panic_on_error");
         assert_eq!(text, wanted);
     }
 

@@ -41,9 +41,8 @@ pub(super) fn salt(bytes: &[u8], data_blocks: u64) -> Result<Salt, SuperblockErr
     if bytes.get(..8) != Some(b"verity\0\0") {
         return Err(Missing);
     }
-    let u32_at = |offset: usize| -> Option<u32> {
-        Some(u32::from_le_bytes(bytes.get(offset..offset + 4)?.try_into().ok()?))
-    };
+    let u32_at =
+        |offset: usize| -> Option<u32> { Some(u32::from_le_bytes(bytes.get(offset..offset + 4)?.try_into().ok()?)) };
     let algorithm = bytes.get(32..64).ok_or(Foreign)?;
     let ours = u32_at(8) == Some(1)
         && u32_at(12) == Some(1)
