@@ -1,4 +1,6 @@
 //! What `config` answers: the document, its history, and the one-time claim.
+//!
+//! *Spec*: `docs/ipc.md`, section "config".
 
 use patronus_types::{Document, Generation, SiteId};
 use serde::{Deserialize, Serialize};
@@ -88,7 +90,7 @@ impl Operation for Request {
 pub enum Reply {
     /// To [`Request::Watch`].
     State(Box<State>),
-    /// The document is valid (to [`Request::Check`]), with hints that need not stop anybody.
+    /// To [`Request::Check`]: the document could become the running one.
     Valid,
     /// The document is the running one, on disk, and survives a power cut (`Apply`, `Confirm`, `Rollback`, `Claim`).
     Committed {
@@ -124,7 +126,7 @@ pub struct Problem {
 /// The running configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// Grows with every change, including automatic roll back.
+    /// That of the running document: grows with every change of it, including automatic roll back. A confirmation keeps it.
     pub generation: Generation,
     /// `None` while the box is unclaimed.
     pub claimed: Option<Claimed>,
