@@ -10,6 +10,7 @@ mod cache;
 mod deliver;
 mod kernel;
 mod loader;
+mod reproduce;
 mod shell;
 mod stamp;
 mod variant;
@@ -25,6 +26,7 @@ use crate::workspace::Workspace;
 
 pub use args::ImageArgs;
 pub use assemble::{BuiltImage, image};
+pub use reproduce::reproduce;
 pub use variant::{Formats, Variant};
 
 /// Builds the image that ships and returns its raw disk.
