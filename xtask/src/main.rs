@@ -25,6 +25,8 @@ struct Cli {
 enum Task {
     /// Build the image into `target/image`.
     Image(build::ImageArgs),
+    /// Build the last commit in two directories and compare.
+    Reproduce,
     /// Build the image, boot it, and say where its page is.
     Run(run::RunArgs),
     /// Run every test, or some groups of them.
@@ -35,6 +37,7 @@ fn main() -> Result<()> {
     let workspace = Workspace::find()?;
     match Cli::parse().task {
         Task::Image(args) => build::command::image(&workspace, &args),
+        Task::Reproduce => build::reproduce(&workspace),
         Task::Run(args) => run::run(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
     }
