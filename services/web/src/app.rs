@@ -1,0 +1,186 @@
+//! Everything that requests share.
+//!
+//! *Does*: hold the store, the sessions and limiters behind their locks, and what the other services last said.
+//! *Never does*: hold a lock across an await.
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use patronus_ipc::{CallError, Protocol, clock, config, init, link};
+use tokio::sync::{Notify, Semaphore, watch};
+
+use crate::{
+    claim::{ClaimCode, ClaimLock},
+    gate::Gate,
+    head::Names,
+    refusal::Refusals,
+    session::{Identity, Sessions},
+    store::{Store, StoreError},
+    throttle::Throttle,
+};
+
+/// A claim that waits for the person to read that the page moves.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    /// CSRF token of the set-up session that prepared it.
+    pub csrf: String,
+    /// What will be sent to `config`.
+    pub claim: config::Claim,
+}
+
+/// What requests share.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// Directory of the other services' sockets.
+    pub ipc_dir: PathBuf,
+    /// What lasts.
+    pub store: Store,
+    /// The code of this box.
+    pub claim_code: ClaimCode,
+    /// What `config` last said.
+    pub config: watch::Receiver<Option<config::Reply>>,
+    /// What `link` last said.
+    pub link: watch::Receiver<Option<link::State>>,
+    /// What `clock` last said.
+    pub clock: watch::Receiver<Option<clock::State>>,
+    /// Set once the certificate is there.
+    pub fingerprint: watch::Sender<Option<String>>,
+    /// One password at a time: each takes 19 MiB.
+    pub hashing: Semaphore,
+    /// One claim at a time.
+    pub claiming: tokio::sync::Mutex<()>,
+    /// Counters of the front door.
+    pub refusals: Refusals,
+    /// Ends the service; it is restarted.
+    pub fatal: Notify,
+    started: Instant,
+    sessions: Mutex<Sessions>,
+    throttle: Mutex<Throttle>,
+    claim_lock: Mutex<ClaimLock>,
+    gate: Mutex<Gate>,
+    prepared: Mutex<Option<Prepared>>,
+}
+
+impl App {
+    /// Opens what lasts and starts to follow the other services.
+    ///
+    /// # Errors
+    /// If the store cannot be used.
+    pub(crate) fn open(ipc_dir: PathBuf, store: Store, new_claim_code: ClaimCode) -> Result<Self, StoreError> {
+        let claim_code = match store.claim_code()?.as_deref().and_then(ClaimCode::parse) {
+            Some(code) => code,
+            None => {
+                store.put_claim_code(&new_claim_code.to_string())?;
+                new_claim_code
+            }
+        };
+        let claim_lock = ClaimLock::restored(store.claim_wrong()?, Duration::ZERO);
+        Ok(Self {
+            config: patronus_ipc::follow::<config::Config>(&ipc_dir, || config::Request::Watch),
+            link: patronus_ipc::follow::<link::Link>(&ipc_dir, || link::Request::Watch),
+            clock: patronus_ipc::follow::<clock::Clock>(&ipc_dir, || clock::Request::Watch),
+            ipc_dir,
+            store,
+            claim_code,
+            fingerprint: watch::Sender::new(None),
+            hashing: Semaphore::new(1),
+            claiming: tokio::sync::Mutex::new(()),
+            refusals: Refusals::default(),
+            fatal: Notify::new(),
+            started: Instant::now(),
+            sessions: Mutex::default(),
+            throttle: Mutex::default(),
+            claim_lock: Mutex::new(claim_lock),
+            gate: Mutex::default(),
+            prepared: Mutex::default(),
+        })
+    }
+
+    /// Time since the service started: the only clock of sessions and limiters.
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The running configuration's state; `None` while `config` has not answered yet.
+    pub(crate) fn configuration(&self) -> Option<config::State> {
+        match &*self.config.borrow() {
+            Some(config::Reply::State(state)) => Some((**state).clone()),
+            _ => None,
+        }
+    }
+
+    /// Ports, uplinks and LAN; empty while `link` has not answered yet.
+    pub(crate) fn links(&self) -> link::State {
+        self.link.borrow().clone().unwrap_or_default()
+    }
+
+    /// The names under which the box answers now.
+    pub(crate) fn names(&self) -> Names {
+        let site = self.configuration().and_then(|state| state.claimed).map(|claimed| claimed.document.site.name);
+        let addresses = self.links().lan.addresses.into_iter().map(|address| address.addr());
+        Names::new(addresses, site.as_ref().map(|name| name.as_str()))
+    }
+
+    /// Asks another service.
+    pub(crate) async fn ask<P: Protocol>(&self, request: P::Request) -> Result<P::Reply, CallError> {
+        let answer = patronus_ipc::call::<P>(&self.ipc_dir, &request).await;
+        if let Err(error) = &answer {
+            tracing::warn!(service = P::SERVICE, %error, "no answer");
+        }
+        answer
+    }
+
+    /// Asks PID 1 for the machine's state.
+    pub(crate) async fn machine(&self) -> Option<init::Status> {
+        match self.ask::<init::Init>(init::Request::Status).await {
+            Ok(init::Reply::Status(status)) => Some(*status),
+            _ => None,
+        }
+    }
+
+    /// Opens a session; `None` if the kernel has no randomness.
+    pub(crate) fn open_session(&self, identity: Identity) -> Option<String> {
+        let (mut secret, mut csrf) = ([0; 32], [0; 16]);
+        getrandom::fill(&mut secret).and_then(|()| getrandom::fill(&mut csrf)).ok()?;
+        Some(self.sessions().open(identity, secret, csrf, self.now()))
+    }
+
+    /// All sessions.
+    pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        lock(&self.sessions)
+    }
+
+    /// The brake on logins.
+    pub(crate) fn throttle(&self) -> MutexGuard<'_, Throttle> {
+        lock(&self.throttle)
+    }
+
+    /// The brake on claim codes.
+    pub(crate) fn claim_lock(&self) -> MutexGuard<'_, ClaimLock> {
+        lock(&self.claim_lock)
+    }
+
+    /// Places at the front door.
+    pub(crate) fn gate(&self) -> MutexGuard<'_, Gate> {
+        lock(&self.gate)
+    }
+
+    /// The one claim that waits to be finished.
+    pub(crate) fn prepared(&self) -> MutexGuard<'_, Option<Prepared>> {
+        lock(&self.prepared)
+    }
+
+    /// The store failed: nothing that needs it may go on.
+    pub(crate) fn fail(&self, error: &StoreError) {
+        tracing::error!(%error, "ending, to be restarted");
+        self.fatal.notify_one();
+    }
+}
+
+/// A panic elsewhere leaves these values whole: each change is a single call.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

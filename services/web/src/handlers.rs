@@ -1,0 +1,134 @@
+//! What answers each route.
+//!
+//! *Does*: ask the other services, build the page or the JSON.
+//! *Never does*: check rights again: who comes here may be here.
+
+mod configuration;
+mod machine;
+mod session;
+mod set_up;
+
+use std::sync::Arc;
+
+use patronus_ipc::{CallError, config};
+use serde::de::DeserializeOwned;
+
+use crate::{
+    app::App,
+    dispatch::Call,
+    openapi, pages,
+    refusal::Refusal,
+    reply::{self, Reply},
+    routes::Handler,
+};
+
+/// Runs the handler of a route.
+pub(crate) async fn run(handler: Handler, app: &Arc<App>, call: &Call) -> Reply {
+    match handler {
+        Handler::Style => reply::answer(200, "text/css; charset=utf-8", pages::STYLE),
+        Handler::Script => reply::answer(200, "text/javascript; charset=utf-8", pages::SCRIPT),
+        Handler::Icon => reply::answer(200, "image/svg+xml", pages::ICON),
+        Handler::OpenApi => reply::json(200, &openapi::document(env!("CARGO_PKG_VERSION"))),
+
+        Handler::ClaimCodePage => set_up::code_page(app, call),
+        Handler::ClaimCode => set_up::code(app, call),
+        Handler::SetUpPage => set_up::page(app, call),
+        Handler::SetUp => set_up::submit(app, call).await,
+        Handler::SetUpFinish => set_up::finish(app, call).await,
+        Handler::SetUpStrength => set_up::strength(call),
+
+        Handler::LoginPage => session::page(call),
+        Handler::Login => session::login(app, call).await,
+        Handler::LogoutForm => session::logout(app, call),
+        Handler::PasswordForm => session::change_password_form(app, call).await,
+        Handler::ApiLogin => session::api_login(app, call).await,
+        Handler::ApiLogout => session::api_logout(app, call),
+        Handler::ApiPassword => session::api_password(app, call).await,
+
+        Handler::StatusPage => machine::status_page(app, call).await,
+        Handler::LogsPage => machine::logs_page(app, call).await,
+        Handler::SystemPage => machine::system_page(app, call, pages::system::Message::None).await,
+        Handler::RebootForm => machine::reboot_form(app, call).await,
+        Handler::PowerOffForm => machine::power_off_form(app, call).await,
+        Handler::ApiStatus => machine::api_status(app).await,
+        Handler::ApiServices => machine::api_services(app).await,
+        Handler::ApiLogs => machine::api_logs(app, call).await,
+        Handler::ApiReboot => machine::api_reboot(app).await,
+        Handler::ApiPowerOff => machine::api_power_off(app).await,
+
+        Handler::ConfigPage => configuration::page(app, call).await,
+        Handler::ConfigSubmit => configuration::submit(app, call).await,
+        Handler::ConfigConfirmForm => configuration::confirm_form(app, call).await,
+        Handler::ConfigRollbackForm => configuration::rollback_form(app, call).await,
+        Handler::ConfigExport => configuration::export(app).await,
+        Handler::ApiConfig => configuration::api_show(app, call).await,
+        Handler::ApiConfigApply => configuration::api_apply(app, call).await,
+        Handler::ApiConfigCheck => configuration::api_check(app, call).await,
+        Handler::ApiConfigConfirm => configuration::api_confirm(app, call).await,
+        Handler::ApiConfigRollback => configuration::api_rollback(app, call).await,
+        Handler::ApiConfigHistory => configuration::api_history(app).await,
+    }
+}
+
+/// What went wrong on the way to an answer.
+enum Failure {
+    /// A refusal of our own.
+    Refused(Refusal),
+    /// `config` changed nothing, for these reasons.
+    Rejected(Vec<config::Problem>),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(_: CallError) -> Self {
+        Self::Refused(Refusal::Unavailable)
+    }
+}
+
+impl Failure {
+    /// As the API tells it.
+    fn into_json(self, app: &App) -> Reply {
+        match self {
+            Self::Refused(refusal) => {
+                app.refusals.count(refusal);
+                reply::refusal(refusal, false)
+            }
+            Self::Rejected(problems) => rejected_json(&problems),
+        }
+    }
+
+    /// As a page tells it.
+    fn into_page(self, app: &App) -> Reply {
+        match self {
+            Self::Refused(refusal) => {
+                app.refusals.count(refusal);
+                reply::refusal(refusal, true)
+            }
+            Self::Rejected(problems) => {
+                let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
+                reply::page(422, pages::notice("This did not work", &messages.join(" ")))
+            }
+        }
+    }
+}
+
+/// `config`'s reasons as an error of the API; the first one is the headline.
+fn rejected_json(problems: &[config::Problem]) -> Reply {
+    let all: Vec<_> = problems
+        .iter()
+        .map(|problem| serde_json::json!({ "code": problem.code, "at": problem.at, "message": problem.message }))
+        .collect();
+    let (code, message) =
+        problems.first().map_or(("rejected", "Nothing was changed."), |p| (p.code.as_str(), p.message.as_str()));
+    reply::json(422, &serde_json::json!({ "error": { "code": code, "message": message, "problems": all } }))
+}
+
+/// Reads a JSON body.
+fn read_json<T: DeserializeOwned>(call: &Call) -> Result<T, Refusal> {
+    serde_json::from_slice(&call.body).map_err(|_| Refusal::BadBody)
+}

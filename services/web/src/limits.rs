@@ -1,0 +1,70 @@
+//! How much of everything the front door takes. One place; each limit is tested at the limit and one above.
+//!
+//! *Does*: our own choices, each with its reason.
+//! *Spec*: `docs/adr/0003-front-door.md`.
+
+use std::time::Duration;
+
+/// Connections at a time, all sources. With TLS one costs about 40 KiB: 5 MiB in all.
+pub const CONNECTIONS: usize = 128;
+/// Connections of one source address (one /64 of IPv6). A browser opens six.
+pub const CONNECTIONS_PER_SOURCE: usize = 32;
+/// From accept to the end of the TLS handshake.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+/// From the first wait for a request to the end of its head; so also the longest idle time of a kept connection.
+pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// From the end of the head to the end of the body.
+pub const BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// A connection's whole life: ends readers that never take their answer.
+pub const CONNECTION_LIFE: Duration = Duration::from_secs(300);
+/// Requests on one connection.
+pub const REQUESTS_PER_CONNECTION: u32 = 200;
+/// Request line and header fields together.
+pub const HEAD_BYTES: usize = 8 * 1024;
+/// Header fields. Browsers send about 20.
+pub const HEADERS: usize = 40;
+/// A path. Ours have at most 32 bytes.
+pub const PATH_BYTES: usize = 128;
+/// What follows the question mark.
+pub const QUERY_BYTES: usize = 512;
+/// A body: a configuration of 64 KiB that a form has percent-encoded (three bytes for one at worst), and its other fields.
+pub const BODY_BYTES: usize = 200 * 1024;
+/// Fields of a form: the set-up form has 10 and 6 for each of 32 ports.
+pub const FORM_FIELDS: usize = 256;
+
+/// Sessions at a time; the one that was longest unused gives way.
+pub const SESSIONS: usize = 16;
+/// A session ends when nobody used it for so long.
+pub const SESSION_IDLE: Duration = Duration::from_secs(30 * 60);
+/// A session ends in any case.
+pub const SESSION_LIFE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Wrong claim codes before the lock. With 50 bits of code, ten guesses are one in 10^14.
+pub const CLAIM_WRONG: u32 = 10;
+/// How long the lock holds.
+pub const CLAIM_LOCK: Duration = Duration::from_secs(15 * 60);
+/// Pause between two codes.
+pub const CLAIM_PAUSE: Duration = Duration::from_secs(1);
+
+/// Logins of one source before it has to wait.
+pub const LOGINS_PER_SOURCE: u32 = 5;
+/// First wait; doubles with each further failure.
+pub const LOGIN_WAIT: Duration = Duration::from_secs(12);
+/// Longest wait.
+pub const LOGIN_WAIT_MAX: Duration = Duration::from_secs(15 * 60);
+/// A source that was quiet for so long starts afresh.
+pub const LOGIN_FORGET: Duration = Duration::from_secs(60 * 60);
+/// Sources remembered; the one that was longest quiet gives way.
+pub const LOGIN_SOURCES: usize = 256;
+/// Logins of all sources per minute: each costs 19 MiB for some 50 ms.
+pub const LOGINS_PER_MINUTE: u32 = 30;
+
+/// Shortest password in bytes; what counts is its strength.
+pub const PASSWORD_MIN_BYTES: usize = 10;
+/// Longest password in bytes.
+pub const PASSWORD_MAX_BYTES: usize = 256;
+
+/// Log lines on one page.
+pub const LOG_LINES: u32 = 500;
+/// Longest trial of a configuration that the page offers, in seconds.
+pub const TRIAL_MAX_S: u32 = 3600;

@@ -1,0 +1,24 @@
+//! The pages, as HTML that works without script.
+//!
+//! *Does*: turn what handlers know into markup.
+//! *Never does*: load anything from elsewhere; put style or script into the markup (the policy forbids both).
+//! *Spec*: WCAG 2.2 AA; `docs/adr/0003-front-door.md`, section "Pages".
+
+pub(crate) mod configuration;
+mod layout;
+mod login;
+pub(crate) mod logs;
+mod parts;
+pub(crate) mod set_up;
+pub(crate) mod status;
+pub(crate) mod system;
+
+pub(crate) use layout::{farewell, notice};
+pub(crate) use login::login;
+
+/// The one style sheet.
+pub(crate) const STYLE: &str = include_str!("../assets/style.css");
+/// The one script: it refreshes live parts and judges a password while it is typed.
+pub(crate) const SCRIPT: &str = include_str!("../assets/patronus.js");
+/// The mark.
+pub(crate) const ICON: &str = include_str!("../assets/icon.svg");

@@ -1,0 +1,125 @@
+//! The configuration page.
+
+use maud::{Markup, html};
+use patronus_ipc::config::{Problem, Revision};
+
+use super::{
+    layout::{self, token},
+    parts::{Tone, badge, duration, message, moment},
+};
+use crate::view::{Status, Trial};
+
+/// What the last button led to.
+pub(crate) enum Outcome {
+    /// Nothing was pressed.
+    None,
+    /// The text is valid.
+    Valid,
+    /// The text was refused.
+    Problems(Vec<Problem>),
+}
+
+/// The page: the text, the trial, the history.
+pub(crate) fn page(status: &Status, revisions: &[Revision], toml: &str, outcome: &Outcome, csrf: &str) -> Markup {
+    layout::administrator(
+        "Configuration",
+        "/configuration",
+        &status.site,
+        csrf,
+        html! {
+            div.headline { h1 { "Configuration" } (badge(Tone::Calm, &format!("generation {}", status.generation))) }
+            @if let Some(trial) = &status.trial { (on_trial(trial, status.generation, csrf)) }
+            (outcome_message(outcome))
+            section.card {
+                h2 { "Running configuration" }
+                form method="post" action="/configuration" {
+                    (token(csrf))
+                    input type="hidden" name="base" value=(status.generation);
+                    label for="toml" { "TOML" }
+                    textarea #toml.toml name="toml" rows="22" spellcheck="false" autocapitalize="none" autocomplete="off"
+                        aria-describedby="trial-hint" { "\n" (toml) }
+                    div.field.inline {
+                        label for="confirm_within_s" { "Go back by itself unless confirmed within" }
+                        select #confirm_within_s name="confirm_within_s" {
+                            option value="60" { "1 minute" }
+                            option value="120" selected { "2 minutes" }
+                            option value="600" { "10 minutes" }
+                            option value="0" { "never: keep it at once" }
+                        }
+                    }
+                    p.hint #trial-hint { "With a trial, a mistake that locks you out undoes itself." }
+                    div.actions {
+                        button type="submit" name="action" value="apply" { "Apply" }
+                        button.quiet type="submit" name="action" value="check" { "Check only" }
+                        a.button.quiet href="/configuration/export" { "Download" }
+                    }
+                }
+            }
+            section.card { h2 { "History" } (history(revisions, &status.timezone, csrf)) }
+        },
+    )
+}
+
+fn on_trial(trial: &Trial, generation: u64, csrf: &str) -> Markup {
+    message(
+        Tone::Warn,
+        "This configuration is on trial",
+        html! {
+            p { "It goes back to generation " (trial.falls_back_to) " in "
+                strong #countdown data-countdown=(trial.seconds_left) role="timer" { (duration(trial.seconds_left)) } "." }
+            div.actions {
+                form method="post" action="/configuration/confirm" {
+                    (token(csrf))
+                    input type="hidden" name="generation" value=(generation);
+                    button type="submit" { "Keep it" }
+                }
+                form method="post" action="/configuration/rollback" {
+                    (token(csrf))
+                    input type="hidden" name="generation" value=(trial.falls_back_to);
+                    button.quiet type="submit" { "Go back now" }
+                }
+            }
+        },
+    )
+}
+
+fn outcome_message(outcome: &Outcome) -> Markup {
+    match outcome {
+        Outcome::None => html! {},
+        Outcome::Valid => message(Tone::Good, "The configuration is valid", html! { p { "Nothing was changed yet." } }),
+        Outcome::Problems(problems) => message(
+            Tone::Bad,
+            "Nothing was changed",
+            html! {
+                ul { @for problem in problems { li {
+                    @if !problem.at.is_empty() { code { (problem.at) } ": " }
+                    (problem.message)
+                } } }
+            },
+        ),
+    }
+}
+
+fn history(revisions: &[Revision], timezone: &str, csrf: &str) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="History" { table {
+            thead { tr {
+                th.number scope="col" { "Generation" } th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { span.hidden { "Action" } }
+            } }
+            tbody { @for revision in revisions { tr {
+                th.number scope="row" { (revision.generation) }
+                td { (moment(revision.committed_unix_s, timezone)) }
+                td { (revision.author) }
+                td.action {
+                    @if revision.running { (badge(Tone::Good, "Running")) } @else {
+                        form method="post" action="/configuration/rollback" {
+                            (token(csrf))
+                            input type="hidden" name="generation" value=(revision.generation);
+                            button.quiet.small type="submit" aria-label={ "Go back to generation " (revision.generation) } { "Go back" }
+                        }
+                    }
+                }
+            } } }
+        } }
+    }
+}

@@ -1,0 +1,214 @@
+//! THE table of what can be asked of this box over HTTP, and who may.
+//!
+//! *Does*: list every route once; decide what becomes of (method, path, phase, identity). Dispatch, the OpenAPI document and the authorisation
+//! test are all made from the table.
+//! *Never does*: match by prefix or pattern: a path is one of these or unknown.
+
+use hyper::Method;
+
+use crate::{refusal::Refusal, session::Identity};
+
+/// When a route exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Until the box is claimed; afterwards it answers 404.
+    SetUp,
+    /// Once the box is claimed.
+    Claimed,
+    /// Always.
+    Both,
+}
+
+/// How a request shows that the person meant it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// It changes nothing.
+    Read,
+    /// A browser names our origin: forms before there is a session.
+    Origin,
+    /// The same, and the session's token is in the form.
+    Token,
+    /// A bearer token, which no browser sends by itself.
+    Bearer,
+}
+
+/// What the body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// There is none.
+    Nothing,
+    /// `application/x-www-form-urlencoded`.
+    Form,
+    /// `application/json`.
+    Json,
+    /// `application/toml`.
+    Toml,
+}
+
+/// What answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Handler {
+    Style,
+    Script,
+    Icon,
+    ClaimCodePage,
+    ClaimCode,
+    SetUpPage,
+    SetUp,
+    SetUpFinish,
+    SetUpStrength,
+    StatusPage,
+    ConfigPage,
+    ConfigSubmit,
+    ConfigConfirmForm,
+    ConfigRollbackForm,
+    ConfigExport,
+    LogsPage,
+    SystemPage,
+    RebootForm,
+    PowerOffForm,
+    PasswordForm,
+    LoginPage,
+    Login,
+    LogoutForm,
+    OpenApi,
+    ApiLogin,
+    ApiLogout,
+    ApiStatus,
+    ApiServices,
+    ApiLogs,
+    ApiConfig,
+    ApiConfigApply,
+    ApiConfigCheck,
+    ApiConfigConfirm,
+    ApiConfigRollback,
+    ApiConfigHistory,
+    ApiReboot,
+    ApiPowerOff,
+    ApiPassword,
+}
+
+/// One route.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// `GET`, `POST`, `PUT` or `DELETE`.
+    pub method: &'static str,
+    /// The whole path.
+    pub path: &'static str,
+    /// When it exists.
+    pub phase: Phase,
+    /// The least that the caller must be.
+    pub who: Identity,
+    /// How intent is shown.
+    pub intent: Intent,
+    /// What the body is.
+    pub body: BodyKind,
+    /// What answers.
+    pub handler: Handler,
+    /// For the OpenAPI document.
+    pub summary: &'static str,
+}
+
+#[rustfmt::skip]
+macro_rules! table {
+    ($($method:ident $path:literal $phase:ident $who:ident $intent:ident $body:ident $handler:ident $summary:literal)*) => {
+        /// All routes.
+        pub const ROUTES: &[Route] = &[$(Route {
+            method: stringify!($method), path: $path, phase: Phase::$phase, who: Identity::$who, intent: Intent::$intent,
+            body: BodyKind::$body, handler: Handler::$handler, summary: $summary,
+        },)*];
+    };
+}
+
+table! {
+    GET    "/assets/style.css"        Both    Anyone        Read   Nothing Style              "Style sheet"
+    GET    "/assets/patronus.js"      Both    Anyone        Read   Nothing Script             "Script"
+    GET    "/assets/icon.svg"         Both    Anyone        Read   Nothing Icon               "Icon"
+
+    GET    "/setup/code"              SetUp   Anyone        Read   Nothing ClaimCodePage      "Page that asks for the claim code"
+    POST   "/setup/code"              SetUp   Anyone        Origin Form    ClaimCode          "Give the claim code"
+    GET    "/setup"                   SetUp   Claimant      Read   Nothing SetUpPage          "Set-up page"
+    POST   "/setup"                   SetUp   Claimant      Token  Form    SetUp              "Set up the router"
+    POST   "/setup/finish"            SetUp   Claimant      Token  Form    SetUpFinish        "Finish a set-up that moves the page"
+    POST   "/setup/strength"          SetUp   Claimant      Token  Form    SetUpStrength      "Judge a password"
+
+    GET    "/"                        Claimed Administrator Read   Nothing StatusPage         "Status page"
+    GET    "/configuration"           Claimed Administrator Read   Nothing ConfigPage         "Configuration page"
+    POST   "/configuration"           Claimed Administrator Token  Form    ConfigSubmit       "Check or apply a configuration"
+    POST   "/configuration/confirm"   Claimed Administrator Token  Form    ConfigConfirmForm  "Keep the configuration on trial"
+    POST   "/configuration/rollback"  Claimed Administrator Token  Form    ConfigRollbackForm "Go back to an earlier configuration"
+    GET    "/configuration/export"    Claimed Administrator Read   Nothing ConfigExport       "Download the configuration"
+    GET    "/logs"                    Claimed Administrator Read   Nothing LogsPage           "Logs page"
+    GET    "/system"                  Claimed Administrator Read   Nothing SystemPage         "System page"
+    POST   "/system/reboot"           Claimed Administrator Token  Form    RebootForm         "Restart the router"
+    POST   "/system/power-off"        Claimed Administrator Token  Form    PowerOffForm       "Switch the router off"
+    POST   "/system/password"         Claimed Administrator Token  Form    PasswordForm       "Change the password"
+    GET    "/login"                   Claimed Anyone        Read   Nothing LoginPage          "Page to sign in"
+    POST   "/login"                   Claimed Anyone        Origin Form    Login              "Sign in"
+    POST   "/logout"                  Claimed Administrator Token  Form    LogoutForm         "Sign out"
+
+    GET    "/api/openapi.json"        Both    Anyone        Read   Nothing OpenApi            "This document"
+    POST   "/api/session"             Claimed Anyone        Bearer Json    ApiLogin           "Sign in: {\"password\"} gives {\"token\"}"
+    DELETE "/api/session"             Claimed Administrator Bearer Nothing ApiLogout          "Sign out"
+    GET    "/api/status"              Claimed Administrator Read   Nothing ApiStatus          "The machine, its uplinks and its LAN"
+    GET    "/api/services"            Claimed Administrator Read   Nothing ApiServices        "Every service with its state"
+    GET    "/api/logs"                Claimed Administrator Read   Nothing ApiLogs            "Log lines: ?source=NAME&after=SEQUENCE"
+    GET    "/api/config"              Claimed Administrator Read   Nothing ApiConfig          "The configuration as TOML: ?generation=N"
+    PUT    "/api/config"              Claimed Administrator Bearer Toml    ApiConfigApply     "Apply: ?base=GENERATION&confirm_within_s=SECONDS"
+    POST   "/api/config/check"        Claimed Administrator Bearer Toml    ApiConfigCheck     "Check without applying"
+    POST   "/api/config/confirm"      Claimed Administrator Bearer Json    ApiConfigConfirm   "Keep the trial: {\"generation\"}"
+    POST   "/api/config/rollback"     Claimed Administrator Bearer Json    ApiConfigRollback  "Go back: {\"generation\"} or {}"
+    GET    "/api/config/history"      Claimed Administrator Read   Nothing ApiConfigHistory   "The last revisions, newest first"
+    POST   "/api/system/reboot"       Claimed Administrator Bearer Json    ApiReboot          "Restart the router: {}"
+    POST   "/api/system/power-off"    Claimed Administrator Bearer Json    ApiPowerOff        "Switch the router off: {}"
+    POST   "/api/password"            Claimed Administrator Bearer Json    ApiPassword        "Change the password: {\"current\", \"new\"}"
+}
+
+/// What becomes of a request whose head was let in.
+#[derive(Clone, Copy, Debug)]
+pub enum Decision {
+    /// The route answers.
+    Go(&'static Route),
+    /// A person is sent to the page that comes first.
+    Redirect(&'static str),
+    /// Neither.
+    Refuse(Refusal),
+}
+
+/// Decides by the table alone.
+#[must_use]
+pub fn decide(method: &Method, path: &str, claimed: bool, identity: Identity) -> Decision {
+    let is_page = *method == Method::GET && !path.starts_with("/api/");
+    let there: Vec<&Route> = ROUTES.iter().filter(|route| route.path == path && exists(route.phase, claimed)).collect();
+    if there.is_empty() {
+        return match (claimed, ROUTES.iter().any(|route| route.path == path)) {
+            (false, _) if is_page => Decision::Redirect("/setup/code"),
+            (false, true) => Decision::Refuse(Refusal::NotClaimed),
+            (true, true) => Decision::Refuse(Refusal::AlreadyClaimed),
+            (_, false) => Decision::Refuse(Refusal::NoRoute),
+        };
+    }
+    let Some(route) = there.into_iter().find(|route| route.method == method.as_str()) else {
+        return Decision::Refuse(Refusal::NoMethod);
+    };
+    match route.who {
+        Identity::Anyone => Decision::Go(route),
+        needed if needed == identity => Decision::Go(route),
+        Identity::Claimant if is_page => Decision::Redirect("/setup/code"),
+        Identity::Claimant => Decision::Refuse(Refusal::NoSetupSession),
+        Identity::Administrator if is_page => Decision::Redirect("/login"),
+        Identity::Administrator => Decision::Refuse(Refusal::NotSignedIn),
+    }
+}
+
+fn exists(phase: Phase, claimed: bool) -> bool {
+    match phase {
+        Phase::Both => true,
+        Phase::SetUp => !claimed,
+        Phase::Claimed => claimed,
+    }
+}
+
+#[cfg(test)]
+mod tests;

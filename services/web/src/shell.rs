@@ -1,0 +1,156 @@
+//! The running service: store, certificate, listeners, console, and its end.
+//!
+//! *Does*: start in the order in which things become known: store, then `link`'s addresses, then the certificate, then listeners.
+//! *Never does*: open anything before `link` names the LAN's addresses.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use patronus_ipc::{Context, init, link};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    time::sleep,
+};
+
+use crate::{
+    app::App,
+    certificate::{self, CertificateError},
+    claim::ClaimCode,
+    listen::Listeners,
+    server::FrontDoor,
+    setup,
+    store::{Store, StoreError},
+};
+
+/// One line: seconds since 1970.
+const BUILD_TIME_FILE: &str = "/etc/patronus/build-time";
+/// Pause before the console is told again, when PID 1 did not answer.
+const CONSOLE_RETRY: Duration = Duration::from_secs(1);
+
+/// Why the service ends. Always: exit with an error, be restarted.
+#[derive(Debug, thiserror::Error)]
+pub enum ShellError {
+    /// The manifest gives `web` a directory for state.
+    #[error("PATRONUS_STATE_DIR is not set")]
+    NoStateDir,
+    /// The kernel gave no random bytes.
+    #[error("no randomness: {0}")]
+    Random(#[from] getrandom::Error),
+    /// See [`StoreError`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// See [`CertificateError`].
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// Signals cannot be received.
+    #[error("signals: {0}")]
+    Signals(#[from] std::io::Error),
+    /// The store failed while serving.
+    #[error("the store failed")]
+    StoreFailed,
+}
+
+/// Runs until SIGTERM or a failure.
+///
+/// # Errors
+/// See [`ShellError`].
+pub async fn run(context: &Context) -> Result<(), ShellError> {
+    // Installed first: PID 1 of a pid namespace gets no default action.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let state_dir = context.state_dir.as_ref().ok_or(ShellError::NoStateDir)?;
+    let store = Store::open(&state_dir.join("web.redb"))?;
+    let mut random = [0; 10];
+    getrandom::fill(&mut random)?;
+    let app = Arc::new(App::open(context.ipc_dir.clone(), store, ClaimCode::from_random(random))?);
+    tokio::spawn(keep_console(Arc::clone(&app)));
+    context.ready();
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        _ = interrupt.recv() => Ok(()),
+        () = app.fatal.notified() => Err(ShellError::StoreFailed),
+        failed = serve(Arc::clone(&app)) => failed,
+    }
+}
+
+/// Follows `link` and keeps the front door open where it says.
+async fn serve(app: Arc<App>) -> Result<(), ShellError> {
+    let mut links = app.link.clone();
+    let addresses = first_addresses(&mut links).await;
+    let identity = match app.store.identity()? {
+        Some(identity) => identity,
+        None => {
+            let identity = certificate::make(&addresses, build_unix_s())?;
+            app.store.put_identity(&identity)?;
+            identity
+        }
+    };
+    app.fingerprint.send_replace(Some(certificate::fingerprint(&identity.certificate)));
+    let mut listeners = Listeners::new(FrontDoor::new(Arc::clone(&app), certificate::tls_config(&identity)?));
+    loop {
+        let now = links.borrow_and_update().clone().unwrap_or_default();
+        listeners.handle_links(&now);
+        if links.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Waits until the LAN has an address; the certificate names it, and the usual one.
+async fn first_addresses(links: &mut watch::Receiver<Option<link::State>>) -> Vec<IpAddr> {
+    let has_address = |state: &Option<link::State>| state.as_ref().is_some_and(|state| !state.lan.addresses.is_empty());
+    let mut addresses = Vec::new();
+    if let Ok(state) = links.wait_for(has_address).await {
+        addresses.extend(state.iter().flat_map(|state| &state.lan.addresses).map(patronus_types::IpNet::addr));
+    }
+    let usual = setup::LAN_ADDRESS.parse::<patronus_types::Ipv4Net>().map(|net| IpAddr::V4(net.addr())).ok();
+    addresses.extend(usual.filter(|usual| !addresses.contains(usual)));
+    addresses
+}
+
+/// Away from a box there is no such file: then the certificate is valid from today.
+fn build_unix_s() -> i64 {
+    let text = std::fs::read_to_string(BUILD_TIME_FILE).unwrap_or_default();
+    text.trim().parse().unwrap_or_else(|_| jiff::Timestamp::now().as_second())
+}
+
+/// Tells PID 1 what people in front of the machine shall see, at each change.
+async fn keep_console(app: Arc<App>) {
+    let (mut config, mut links, mut fingerprint) = (app.config.clone(), app.link.clone(), app.fingerprint.subscribe());
+    let mut shown = None;
+    loop {
+        let facts = console_facts(&app);
+        if facts.is_some() && shown != facts {
+            if let Some(facts) = facts.clone() {
+                if app.ask::<init::Init>(init::Request::ShowConsole(facts)).await.is_err() {
+                    sleep(CONSOLE_RETRY).await;
+                    continue;
+                }
+            }
+            shown = facts;
+        }
+        tokio::select! {
+            _ = config.changed() => {}
+            _ = links.changed() => {}
+            _ = fingerprint.changed() => {}
+        }
+    }
+}
+
+/// `None` while the certificate or `config`'s state is not there yet.
+fn console_facts(app: &App) -> Option<init::ConsoleFacts> {
+    let fingerprint = app.fingerprint.borrow().clone()?;
+    let claimed = app.configuration()?.claimed;
+    let links = app.links();
+    let urls = links.lan.addresses.iter().filter_map(|address| match address.addr() {
+        IpAddr::V4(address) => Some(format!("https://{address}/")),
+        IpAddr::V6(address) if address.is_unicast_link_local() => None,
+        IpAddr::V6(address) => Some(format!("https://[{address}]/")),
+    });
+    Some(init::ConsoleFacts {
+        urls: urls.collect(),
+        fingerprint,
+        claim_code: claimed.is_none().then(|| app.claim_code.to_string()),
+        site: claimed.map(|claimed| claimed.document.site.name.to_string()),
+    })
+}
