@@ -1,6 +1,6 @@
 //! The real program over its real socket: the test plays `init`'s part.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 
@@ -10,7 +10,7 @@ use support::{Appliance, apply, claim, document};
 
 #[tokio::test]
 async fn first_boot_trial_and_roll_back_over_ipc() {
-    let mut appliance = Appliance::start().await;
+    let appliance = Appliance::start().await;
     assert_eq!(appliance.state().await, State::default());
     assert_eq!(appliance.call(&claim(0)).await, Reply::Committed { generation: Generation(1) });
     assert_eq!(appliance.rejection(&claim(0)).await, "already-claimed");
@@ -60,6 +60,33 @@ async fn a_damaged_database_makes_the_box_unclaimed_and_says_so() {
     assert_eq!(appliance.call(&Request::Credential).await, Reply::Credential(None));
     assert!(appliance.log().contains("set aside; this box is unclaimed"), "{}", appliance.log());
     assert!(appliance.state_dir().join("config.redb.damaged-1").exists());
+}
+
+#[tokio::test]
+async fn a_full_disk_rejects_changes_and_keeps_what_runs() {
+    let mut appliance = Appliance::start().await;
+    appliance.call(&claim(0)).await;
+    appliance.terminate();
+    appliance.restart_on_full_disk(100).await;
+    let mut committed = 1;
+    let rejected = loop {
+        match appliance.call(&apply(committed, None)).await {
+            Reply::Committed { generation } => committed = generation.0,
+            other => break other,
+        }
+        assert!(committed < 1000, "the disk was never full");
+    };
+    let Reply::Rejected(problems) = rejected else { panic!("{rejected:?}") };
+    assert_eq!(problems[0].code, "disk-full");
+    // The same process answers on, with what runs, and again after a restart with room.
+    let before = appliance.state().await;
+    assert_eq!(before.generation, Generation(committed));
+    appliance.kill_and_restart().await;
+    assert_eq!(appliance.state().await, before);
+    assert_eq!(
+        appliance.call(&apply(committed, None)).await,
+        Reply::Committed { generation: Generation(committed + 1) }
+    );
 }
 
 /// Commits without a pause while the service is killed 60 times, at moments spread over the length of three commits.

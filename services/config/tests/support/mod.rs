@@ -32,16 +32,30 @@ impl Appliance {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("state")).unwrap();
         let listener = UnixListener::bind(dir.path().join("config.sock")).unwrap();
-        let child = spawn(dir.path(), &listener);
+        let child = spawn(&mut service(), dir.path(), &listener);
         Self { dir, listener, child }
     }
 
-    /// Starts the service again, on a new socket of the same name: what nobody had accepted on the old one is gone.
+    /// Starts the service again.
     pub(crate) async fn restart(&mut self) {
+        self.restart_as(&mut service()).await;
+    }
+
+    /// Starts the service again, with no file of its own longer than this: to it, the disk is full then.
+    pub(crate) async fn restart_on_full_disk(&mut self, file_kib: u32) {
+        let mut shell = Command::new("sh");
+        // In blocks of 512 bytes (POSIX). Ignored, the signal becomes an error, and stays ignored in the service.
+        let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$0\"", file_kib * 2);
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_patronus-config")]);
+        self.restart_as(&mut shell).await;
+    }
+
+    /// On a new socket of the same name: what nobody had accepted on the old one is gone.
+    async fn restart_as(&mut self, command: &mut Command) {
         self.child.wait().unwrap();
         fs::remove_file(self.dir.path().join("config.sock")).unwrap();
         self.listener = UnixListener::bind(self.dir.path().join("config.sock")).unwrap();
-        self.child = spawn(self.dir.path(), &self.listener);
+        self.child = spawn(command, self.dir.path(), &self.listener);
     }
 
     pub(crate) async fn kill_and_restart(&mut self) {
@@ -105,14 +119,18 @@ impl Drop for Appliance {
     }
 }
 
+fn service() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_patronus-config"))
+}
+
 /// Starts the service and waits until it says that it is ready.
-fn spawn(dir: &Path, listener: &UnixListener) -> Child {
+fn spawn(command: &mut Command, dir: &Path, listener: &UnixListener) -> Child {
     let (ready, says_ready) = rustix::pipe::pipe().unwrap();
     let listen_fd = inheritable(listener);
     let ready_fd = inheritable(&says_ready);
     let uid = rustix::process::getuid().as_raw();
     let log = File::options().create(true).append(true).open(dir.join("log")).unwrap();
-    let child = Command::new(env!("CARGO_BIN_EXE_patronus-config"))
+    let child = command
         .env(context::SERVICE, "config")
         .env(context::IPC_DIR, dir)
         .env(context::STATE_DIR, dir.join("state"))
@@ -135,10 +153,13 @@ fn inheritable(fd: &impl AsFd) -> i32 {
     fd.as_fd().as_raw_fd()
 }
 
-/// A document that says its number.
+/// A document that says its number, of about 2 KiB.
 pub(crate) fn document(number: u64) -> Document {
+    let servers: Vec<String> = (0..8).map(|server| format!("\"{}.{server}.test\"", ["long"; 48].join("."))).collect();
     let toml = format!(
-        "version = 1\n[site]\nname = \"site-{number}\"\ntimezone = \"UTC\"\n[lan]\nports = [\"eth1\"]\naddress = \"10.0.0.1/24\"\n"
+        "version = 1\n[site]\nname = \"site-{number}\"\ntimezone = \"UTC\"\n[clock]\nservers = [{}]\n\
+         [lan]\nports = [\"eth1\"]\naddress = \"10.0.0.1/24\"\n",
+        servers.join(", ")
     );
     patronus_config::accept(&toml).unwrap()
 }
