@@ -4,7 +4,10 @@
 //! *Never does*: I/O; repair: what is odd is refused, so no two readers can see two different requests (RFC 9112 section 11.2).
 //! *Spec*: RFC 9112 sections 2.2, 3.2, 6; `docs/adr/0003-front-door.md`.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use hyper::{HeaderMap, Method, Uri, Version, header, http::request::Parts};
 
@@ -32,8 +35,14 @@ impl Names {
     #[must_use]
     pub fn answer_to(&self, host: &str) -> bool {
         let host = host.to_ascii_lowercase();
-        self.0.contains(host.strip_suffix(":443").unwrap_or(&host))
+        self.0.contains(host.strip_suffix(":443").unwrap_or(&host)) || is_forwarded(&host)
     }
+}
+
+/// Whether the host is a loopback address with a port: so a browser calls us through a port that a hypervisor or a tunnel forwards.
+/// It is no name, so nobody can make it point to us from elsewhere (DNS rebinding).
+fn is_forwarded(host: &str) -> bool {
+    host.parse::<SocketAddr>().is_ok_and(|address| address.ip().is_loopback())
 }
 
 /// What the front door needs to know of an accepted head.

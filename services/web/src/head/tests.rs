@@ -108,6 +108,17 @@ fn versions_and_methods_that_we_do_not_speak_are_refused() {
 }
 
 #[test]
+fn a_forwarded_port_on_the_visitors_own_computer_is_answered() {
+    for host in ["127.0.0.1:8443", "[::1]:8443"] {
+        assert!(verdict(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n")).is_ok(), "{host}");
+    }
+    for host in ["127.0.0.1", "localhost:8443", "127.0.0.1.evil.example:8443", "10.0.2.2:8443", "127.0.0.1:99999"] {
+        let refused = verdict(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(refused, Err(Refusal::HostForeign), "{host}");
+    }
+}
+
+#[test]
 fn thirty_hostile_hosts_and_origins_are_refused() {
     let origins = [
         "null",
