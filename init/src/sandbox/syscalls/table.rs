@@ -42,6 +42,7 @@ pub(super) const BASE: &[Use] = &[
     (SYS_prlimit64, &[Argument(2, LONG, 0)]), // Reading limits, not setting them.
     (SYS_getpid, ANY), (SYS_gettid, ANY), (SYS_getppid, ANY), (SYS_getuid, ANY), (SYS_geteuid, ANY), (SYS_getgid, ANY),
     (SYS_getegid, ANY), (SYS_getresuid, ANY), (SYS_getresgid, ANY), (SYS_uname, ANY), (SYS_sysinfo, ANY),
+    (SYS_capget, ANY), // Reading one's own capabilities.
     (SYS_rt_sigaction, ANY), (SYS_rt_sigprocmask, ANY), (SYS_rt_sigreturn, ANY), (SYS_sigaltstack, ANY),
     (SYS_restart_syscall, ANY),
     (SYS_tgkill, ANY), // `abort`; Landlock keeps signals inside.
