@@ -9,7 +9,10 @@
 
 use std::{fmt, io, os::fd::AsFd};
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::{
+    fs::Mode,
+    process::{Resource, Rlimit, setrlimit, umask},
+};
 
 use crate::manifest::Service;
 
@@ -113,6 +116,7 @@ fn limit_resources(service: &Service) -> io::Result<()> {
     setrlimit(Resource::Core, exactly(0))?;
     // A full disk is the whole machine's trouble: no file of a service grows over this.
     setrlimit(Resource::Fsize, exactly(MAX_FILE_BYTES))?;
+    umask(Mode::RWXG | Mode::RWXO);
     Ok(())
 }
 

@@ -127,7 +127,8 @@ fn begin_session() -> io::Result<()> {
     setsid()?;
     sys::reset_broken_pipe();
     nix::sys::signal::SigSet::empty().thread_set_mask()?;
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    // The directories of the file tree are made with this; the service gets a stricter one.
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
     Ok(())
 }
 

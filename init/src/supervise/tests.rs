@@ -226,7 +226,7 @@ proptest! {
         machine.handle_event(0, Event::Tick);
         steps.into_iter().for_each(|index| machine.handle_event(0, Event::Ready(index)));
         machine.handle_event(0, Event::Stop);
-        let mut now_ms = 0;
+        let mut now_ms;
         while !machine.is_finished() {
             // Nothing ever ends by itself: only deadlines move the stop on.
             now_ms = machine.deadline().unwrap();
