@@ -162,7 +162,8 @@ impl Loop {
         let sources = sources.chain(self.buttons.interests()).chain(self.services.interests());
         let sources = sources.map(|fd| (fd, PollFlags::IN));
         let callers = self.server.iter().flat_map(Server::interests);
-        let mut fds: Vec<PollFd<'_>> = sources.chain(callers).map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags)).collect();
+        let mut fds: Vec<PollFd<'_>> =
+            sources.chain(callers).map(|(fd, flags)| PollFd::from_borrowed_fd(fd, flags)).collect();
         match poll(&mut fds, timeout.as_ref()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => std::thread::sleep(POLL_FAILED_PAUSE),

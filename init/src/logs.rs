@@ -185,13 +185,15 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
-        fn rings_stay_within_their_limits(lines in prop::collection::vec((0_u64..5_000, ".{0,600}"), 0..700)) {
+        fn rings_stay_within_their_limits(lines in prop::collection::vec((0_u64..5_000, any::<char>(), 0_usize..600), 0..700)) {
             let mut logs = logs();
             let mut now_ms = 0;
-            for (pass_ms, text) in lines {
+            for (pass_ms, character, length) in lines {
                 now_ms += pass_ms;
-                logs.handle_line(now_ms, "init", &text);
+                logs.handle_line(now_ms, "init", &character.to_string().repeat(length));
                 prop_assert!(logs.rings[0].lines.len() <= MAX_LINES && logs.rings[0].bytes <= MAX_RING_BYTES);
             }
         }

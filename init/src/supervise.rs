@@ -111,7 +111,9 @@ enum Health {
     /// A critical service is not ready.
     Lacking,
     /// All critical services are ready, not yet for long.
-    Settling { until_ms: u64 },
+    Settling {
+        until_ms: u64,
+    },
     Healthy,
 }
 

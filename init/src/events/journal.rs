@@ -1,11 +1,7 @@
 //! Where PID 1 and the services say something: into the rings, and at the start of the machine on the console too.
 #![forbid(unsafe_code)]
 
-use crate::{
-    console::Console,
-    logs::Logs,
-    manifest::Service,
-};
+use crate::{console::Console, logs::Logs, manifest::Service};
 
 /// Lines of one service shown on the console: enough for why it does not start, too few to scroll the status block away.
 const MAX_SHOWN: u32 = 20;

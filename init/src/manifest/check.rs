@@ -145,7 +145,8 @@ fn check_circles(services: &[Service]) -> Result<(), ManifestError> {
     let mut left: Vec<&Service> = services.iter().collect();
     loop {
         let is_left = |need: &String| left.iter().any(|service| service.name == *need);
-        let remaining: Vec<&Service> = left.iter().copied().filter(|service| service.needs.iter().any(is_left)).collect();
+        let remaining: Vec<&Service> =
+            left.iter().copied().filter(|service| service.needs.iter().any(is_left)).collect();
         if remaining.is_empty() {
             return Ok(());
         }

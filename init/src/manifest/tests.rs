@@ -57,14 +57,30 @@ fn unknown_words_are_refused() {
 fn a_refusal_names_the_entry_and_the_field() {
     let cases = [
         ("uid = 10002", "uid = 10001", "service \"link\": uid 10001 belongs to \"config\" already"),
-        ("uid = 10002", "uid = 0", "service \"link\": uid must be 0 for an unconfined service, and must not be 0 for any other"),
+        (
+            "uid = 10002",
+            "uid = 0",
+            "service \"link\": uid must be 0 for an unconfined service, and must not be 0 for any other",
+        ),
         ("uid = 10002", "uid = 9999", "service \"link\": uid must be at least 10000"),
         ("name = \"link\"", "name = \"config\"", "service \"config\": name is used twice"),
         ("name = \"link\"", "name = \"init\"", "service \"init\": name is taken by the system itself"),
-        ("name = \"link\"", "name = \"a/b\"", "service \"a/b\": name must have 1 to 15 of the letters a-z, digits and \"-\""),
-        ("needs = [\"config\", \"link\"", "needs = [\"dns\", \"link\"", "service \"web\": needs names \"dns\", which is no service"),
+        (
+            "name = \"link\"",
+            "name = \"a/b\"",
+            "service \"a/b\": name must have 1 to 15 of the letters a-z, digits and \"-\"",
+        ),
+        (
+            "needs = [\"config\", \"link\"",
+            "needs = [\"dns\", \"link\"",
+            "service \"web\": needs names \"dns\", which is no service",
+        ),
         ("/bin/web", "bin/web", "service \"web\": exec \"bin/web\" must be an absolute path without \"..\""),
-        ("/sys/class/net", "/data/config", "service \"link\": read \"/data/config\" would open the state of other services"),
+        (
+            "/sys/class/net",
+            "/data/config",
+            "service \"link\": read \"/data/config\" would open the state of other services",
+        ),
         ("cpu_weight = 200", "cpu_weight = 10001", "service \"link\": cpu_weight is 10001, must be 1 to 10000"),
         ("files_max = 1024", "files_max = 4001", "service \"web\": files_max is 4001, must be 16 to 4000"),
         ("[init.callers]\nweb", "[init.callers]\ndns", "init: callers name \"dns\", which is no service"),

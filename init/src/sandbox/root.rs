@@ -9,9 +9,7 @@ use std::{fs, io, path::Path};
 
 use rustix::{
     fs::CWD,
-    mount::{
-        MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, mount_remount, unmount,
-    },
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, mount_remount, unmount},
     process::{chdir, pivot_root},
 };
 

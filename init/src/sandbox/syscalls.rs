@@ -15,6 +15,7 @@ use seccompiler::{
 use super::PROGRAM_FD;
 use crate::manifest::{Service, SyscallGroup};
 
+#[rustfmt::skip] // A table: several calls on a line.
 mod table;
 
 /// The compiled filters of one service.
@@ -57,9 +58,7 @@ impl Filters {
     /// If the kernel refuses.
     pub fn enforce(&self) -> io::Result<()> {
         // The second filter does not allow what turns filters on, hence it comes last.
-        self.0.iter().try_for_each(|program| {
-            seccompiler::apply_filter(program).map_err(|_| io::Error::last_os_error())
-        })
+        self.0.iter().try_for_each(|program| seccompiler::apply_filter(program).map_err(|_| io::Error::last_os_error()))
     }
 }
 
@@ -116,12 +115,37 @@ mod tests {
     #[test]
     fn no_group_lists_a_call_that_takes_over_a_machine() {
         let never = [
-            libc::SYS_execve, libc::SYS_fork, libc::SYS_vfork, libc::SYS_ptrace, libc::SYS_mount, libc::SYS_umount2,
-            libc::SYS_pivot_root, libc::SYS_chroot, libc::SYS_unshare, libc::SYS_setns, libc::SYS_bpf, libc::SYS_reboot,
-            libc::SYS_kexec_load, libc::SYS_init_module, libc::SYS_finit_module, libc::SYS_setuid, libc::SYS_setresuid,
-            libc::SYS_keyctl, libc::SYS_perf_event_open, libc::SYS_io_uring_setup, libc::SYS_userfaultfd,
-            libc::SYS_open_by_handle_at, libc::SYS_mknod, libc::SYS_mknodat, libc::SYS_process_vm_readv, libc::SYS_kill,
-            libc::SYS_seccomp, libc::SYS_symlink, libc::SYS_link, libc::SYS_personality, libc::SYS_memfd_create,
+            libc::SYS_execve,
+            libc::SYS_fork,
+            libc::SYS_vfork,
+            libc::SYS_ptrace,
+            libc::SYS_mount,
+            libc::SYS_umount2,
+            libc::SYS_pivot_root,
+            libc::SYS_chroot,
+            libc::SYS_unshare,
+            libc::SYS_setns,
+            libc::SYS_bpf,
+            libc::SYS_reboot,
+            libc::SYS_kexec_load,
+            libc::SYS_init_module,
+            libc::SYS_finit_module,
+            libc::SYS_setuid,
+            libc::SYS_setresuid,
+            libc::SYS_keyctl,
+            libc::SYS_perf_event_open,
+            libc::SYS_io_uring_setup,
+            libc::SYS_userfaultfd,
+            libc::SYS_open_by_handle_at,
+            libc::SYS_mknod,
+            libc::SYS_mknodat,
+            libc::SYS_process_vm_readv,
+            libc::SYS_kill,
+            libc::SYS_seccomp,
+            libc::SYS_symlink,
+            libc::SYS_link,
+            libc::SYS_personality,
+            libc::SYS_memfd_create,
         ];
         for group in ALL {
             for (number, _) in uses(group) {
@@ -132,7 +156,8 @@ mod tests {
 
     #[test]
     fn only_the_descriptor_of_the_program_can_be_executed_and_no_service_can_have_it_again() {
-        let execs: Vec<&Use> = ALL.iter().flat_map(|group| uses(*group)).filter(|(n, _)| *n == libc::SYS_execveat).collect();
+        let execs: Vec<&Use> =
+            ALL.iter().flat_map(|group| uses(*group)).filter(|(n, _)| *n == libc::SYS_execveat).collect();
         assert_eq!(execs.len(), 1);
         assert!(execs[0].1.iter().any(|argument| argument.0 == 0 && argument.2 == PROGRAM_FD as u64));
         assert!(crate::manifest::MAX_FILES <= PROGRAM_FD as u64);

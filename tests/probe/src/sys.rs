@@ -41,7 +41,8 @@ pub(crate) fn clone(flags: c_int) -> io::Result<()> {
 pub(crate) fn map_code() -> io::Result<()> {
     let rights = libc::PROT_READ | libc::PROT_WRITE | libc::PROT_EXEC;
     // SAFETY: a new anonymous mapping, which nobody uses.
-    let page = unsafe { libc::mmap(std::ptr::null_mut(), 4096, rights, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
+    let page =
+        unsafe { libc::mmap(std::ptr::null_mut(), 4096, rights, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1, 0) };
     if page == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

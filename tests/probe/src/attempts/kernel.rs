@@ -11,7 +11,9 @@ use crate::sys::Word::{Number, Text};
 const CAD_OFF: i64 = 0;
 
 pub(super) const ATTEMPTS: &[Attempt] = &[
-    Attempt::new("mount", |_| call(libc::SYS_mount, &[Text(c"none"), Text(c"/run/patronus"), Text(c"tmpfs"), Number(0)])),
+    Attempt::new("mount", |_| {
+        call(libc::SYS_mount, &[Text(c"none"), Text(c"/run/patronus"), Text(c"tmpfs"), Number(0)])
+    }),
     Attempt::new("mount by descriptor", |_| call(libc::SYS_fsopen, &[Text(c"tmpfs"), Number(0)])),
     Attempt::new("clone a mount", |_| call(libc::SYS_open_tree, &[Number(-100), Text(c"/"), Number(1)])),
     Attempt::new("unmount", |_| call(libc::SYS_umount2, &[Text(c"/run/patronus"), Number(0)])),
@@ -30,12 +32,15 @@ pub(super) const ATTEMPTS: &[Attempt] = &[
     }),
     Attempt::new("set the time of day", |_| call(libc::SYS_settimeofday, &[Number(0), Number(0)]))
         .unless(CapabilitySet::SYS_TIME),
-    Attempt::new("set the clock", |_| call(libc::SYS_clock_settime, &[Number(0), Number(0)])).unless(CapabilitySet::SYS_TIME),
+    Attempt::new("set the clock", |_| call(libc::SYS_clock_settime, &[Number(0), Number(0)]))
+        .unless(CapabilitySet::SYS_TIME),
     Attempt::new("name the host", |_| call(libc::SYS_sethostname, &[Text(c"x"), Number(1)])),
     Attempt::new("use I/O ports", |_| call(libc::SYS_iopl, &[Number(3)])),
     Attempt::new("use one I/O port", |_| call(libc::SYS_ioperm, &[Number(0x80), Number(1), Number(1)])),
     Attempt::new("use the key ring", |_| call(libc::SYS_keyctl, &[Number(0), Number(-3), Number(1)])),
-    Attempt::new("measure the kernel (perf)", |_| call(libc::SYS_perf_event_open, &[Number(0), Number(0), Number(-1), Number(-1)])),
+    Attempt::new("measure the kernel (perf)", |_| {
+        call(libc::SYS_perf_event_open, &[Number(0), Number(0), Number(-1), Number(-1)])
+    }),
     Attempt::new("handle page faults", |_| call(libc::SYS_userfaultfd, &[Number(0)])),
     Attempt::new("set up io_uring", |_| call(libc::SYS_io_uring_setup, &[Number(1), Number(0)])),
     Attempt::new("watch the file system (fanotify)", |_| call(libc::SYS_fanotify_init, &[Number(0), Number(0)])),

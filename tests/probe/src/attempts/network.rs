@@ -25,17 +25,23 @@ pub(super) const ATTEMPTS: &[Attempt] = &[
         .unless(CapabilitySet::NET_RAW),
     Attempt::new("open a raw IPv6 socket", |_| socket(libc::AF_INET6, libc::SOCK_RAW, libc::IPPROTO_ICMPV6))
         .unless(CapabilitySet::NET_RAW),
-    Attempt::new("open a packet socket", |_| socket(libc::AF_PACKET, libc::SOCK_RAW, 0x0300)).unless(CapabilitySet::NET_RAW),
-    Attempt::new("open a netlink socket", |_| socket(libc::AF_NETLINK, libc::SOCK_RAW, 0)).unless(CapabilitySet::NET_ADMIN),
+    Attempt::new("open a packet socket", |_| socket(libc::AF_PACKET, libc::SOCK_RAW, 0x0300))
+        .unless(CapabilitySet::NET_RAW),
+    Attempt::new("open a netlink socket", |_| socket(libc::AF_NETLINK, libc::SOCK_RAW, 0))
+        .unless(CapabilitySet::NET_ADMIN),
     Attempt::new("open a vsock socket", |_| socket(libc::AF_VSOCK, libc::SOCK_STREAM, 0)),
     Attempt::new("open a socket to the kernel's ciphers", |_| socket(libc::AF_ALG, libc::SOCK_SEQPACKET, 0)),
     Attempt::new("listen on TCP port 22", |_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 22)).map(|_| Outcome::Done)),
-    Attempt::new("listen on TCP port 8080", |_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8080)).map(|_| Outcome::Done)),
+    Attempt::new("listen on TCP port 8080", |_| {
+        TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8080)).map(|_| Outcome::Done)
+    }),
     Attempt::new("listen on UDP port 53", |_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53)).map(|_| Outcome::Done))
         .unless(CapabilitySet::NET_BIND_SERVICE),
     Attempt::new("connect to TCP port 25", |_| TcpStream::connect((Ipv4Addr::LOCALHOST, 25)).map(|_| Outcome::Done)),
     Attempt::new("switch the machine off over IPC", |place| ask(place, "init", INIT_POWER_OFF, "web")),
-    Attempt::new("ask for the administrator's credential over IPC", |place| ask(place, "config", CONFIG_CREDENTIAL, "web")),
+    Attempt::new("ask for the administrator's credential over IPC", |place| {
+        ask(place, "config", CONFIG_CREDENTIAL, "web")
+    }),
 ];
 
 fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<Outcome> {

@@ -45,10 +45,14 @@ pub(super) const ATTEMPTS: &[Attempt] = &[
     Attempt::new("trace PID 1", |_| call(libc::SYS_ptrace, &[Number(PTRACE_ATTACH), Number(1)])),
     Attempt::new("read memory of PID 1", |_| call(libc::SYS_process_vm_readv, &[Number(1)])),
     Attempt::new("become root", |_| call(libc::SYS_setuid, &[Number(0)])),
-    Attempt::new("become another service", |_| call(libc::SYS_setresuid, &[Number(10001), Number(10001), Number(10001)])),
+    Attempt::new("become another service", |_| {
+        call(libc::SYS_setresuid, &[Number(10001), Number(10001), Number(10001)])
+    }),
     Attempt::new("join root's group", |_| call(libc::SYS_setgid, &[Number(0)])),
     Attempt::new("raise its capabilities", |_| call(libc::SYS_capset, &[Number(0), Number(0)])),
-    Attempt::new("type into a terminal", |_| call(libc::SYS_ioctl, &[Number(0), Number(libc::TIOCSTI as i64), Text(c"x")])),
+    Attempt::new("type into a terminal", |_| {
+        call(libc::SYS_ioctl, &[Number(0), Number(libc::TIOCSTI as i64), Text(c"x")])
+    }),
     Attempt::new("change its personality", |_| call(libc::SYS_personality, &[Number(0x0040_0000)])),
 ];
 
