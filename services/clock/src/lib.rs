@@ -1,1 +1,15 @@
-//! To be written.
+//! Bounded time: what SNTP servers say, who of them is believed, and what is done about it.
+//!
+//! *Does*: check answers ([`sntp`]), find those that agree ([`select`]), decide on step, slew or nothing within bounds ([`discipline`]).
+//! *Never does*: read a clock, open a socket, draw a random number; let any answer move the clock outside its [`Bounds`].
+//! *Spec*: RFC 4330 (SNTP), RFC 5905 for the names; `docs/ARCHITECTURE.md`, section "clock".
+#![forbid(unsafe_code)]
+
+pub mod discipline;
+pub mod limit;
+pub mod select;
+pub mod sntp;
+
+pub use discipline::{Bounds, Correction, Discipline, Refused};
+pub use select::{Choice, Disagreement, select};
+pub use sntp::{Rejected, Sample};
