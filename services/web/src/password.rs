@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn strength_counts_and_not_the_kinds_of_characters() {
         assert!(judge("quilt anchor lemon voyage", &[]).accepted);
-        for weak in ["password123", "Passw0rd!!", "qwertyuiop", "aaaaaaaaaaaa", "1234567890", "patronus-router"] {
+        for weak in ["password123", "Passw0rd!!", "qwertyuiop", "aaaaaaaaaaaa", "1234567890", "administrator1"] {
             let judgement = judge(weak, &[]);
             assert!(!judgement.accepted && judgement.message.len() > 40, "{weak}: {judgement:?}");
         }

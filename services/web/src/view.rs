@@ -111,6 +111,8 @@ pub(crate) struct Uplink {
     pub lease_server: Option<String>,
     /// When it ends.
     pub lease_seconds_left: Option<u64>,
+    /// What keeps it from working.
+    pub problem: Option<String>,
 }
 
 /// An Ethernet port.
@@ -237,5 +239,6 @@ fn view_uplink(uplink: &link::Uplink, seconds_to: impl Fn(u64) -> u64) -> Uplink
         lease_state: lease.map(|lease| lease.state.clone()),
         lease_server: lease.and_then(|lease| lease.server).map(|server| server.to_string()),
         lease_seconds_left: lease.and_then(|lease| lease.expires_uptime_ms).map(seconds_to),
+        problem: uplink.problem.clone(),
     }
 }

@@ -126,6 +126,7 @@ fn uplinks(uplinks: &[Uplink]) -> Markup {
         @for uplink in uplinks {
             div.item {
                 h3 { (uplink.name) " " span.detail { "on " (uplink.port) } " " (carrier(uplink.carrier, None)) }
+                @if let Some(problem) = &uplink.problem { p.error { (problem) } }
                 dl.facts {
                     (fact("Addresses", list(&uplink.addresses)))
                     (fact("Gateway", list(&uplink.gateways)))

@@ -1,0 +1,74 @@
+//! Everything that can go wrong, with its exit code and what to do.
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+/// Why a command did not do what it was told.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    /// The router's own words.
+    #[error("{message}")]
+    Refused { code: String, message: String },
+    /// No connection, or it broke.
+    #[error("{host} does not answer ({cause}). Check the address and that you are on the router's LAN.")]
+    Unreachable { host: String, cause: String },
+    /// Nobody has signed in, or the session is over.
+    #[error("not signed in to {0}. Run: patronusctl login {0}")]
+    NotSignedIn(String),
+    /// No host was named and none is remembered.
+    #[error("which router? Run: patronusctl login HOST")]
+    NoHost,
+    /// Another certificate than the pinned one.
+    #[error(
+        "{host} shows another certificate than the one that was confirmed:\n  now       {seen}\n  confirmed {pinned}\nSomebody may be between you and the router, or it was set up anew. If its console shows the new fingerprint, run: patronusctl login {host} --fingerprint {seen}"
+    )]
+    WrongCertificate { host: String, seen: String, pinned: String },
+    /// The person said no, or there was nobody to ask.
+    #[error("the certificate was not confirmed. Compare it with the router's console, or give it with --fingerprint.")]
+    NotConfirmed,
+    /// A text that is no fingerprint.
+    #[error("a fingerprint is 32 pairs of hexadecimal digits, such as AB:CD:...")]
+    BadFingerprint,
+    /// A host that cannot be one.
+    #[error("\"{0}\" is not a host name or an address")]
+    BadHost(String),
+    /// A local file.
+    #[error("{}: {source}", path.display())]
+    File { path: PathBuf, source: io::Error },
+    /// Something else of this machine.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// An answer that makes no sense.
+    #[error("the router answered something unexpected. Is this patronusctl as new as the router?")]
+    BadAnswer,
+}
+
+impl Error {
+    /// Name for programs.
+    pub(crate) fn code(&self) -> &str {
+        match self {
+            Self::Refused { code, .. } => code,
+            Self::Unreachable { .. } => "unreachable",
+            Self::NotSignedIn(_) => "not-signed-in",
+            Self::NoHost => "no-host",
+            Self::WrongCertificate { .. } => "wrong-certificate",
+            Self::NotConfirmed => "not-confirmed",
+            Self::BadFingerprint => "bad-fingerprint",
+            Self::BadHost(_) => "bad-host",
+            Self::File { .. } | Self::Io(_) => "local",
+            Self::BadAnswer => "bad-answer",
+        }
+    }
+
+    /// See the head of `main.rs`.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Refused { .. } | Self::BadAnswer | Self::File { .. } | Self::Io(_) => 1,
+            Self::NoHost | Self::BadFingerprint | Self::BadHost(_) => 2,
+            Self::Unreachable { .. } => 3,
+            Self::NotSignedIn(_) => 4,
+            Self::WrongCertificate { .. } | Self::NotConfirmed => 5,
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Answers as text for people.
+
+use std::fmt::Write;
+
+use serde_json::Value;
+
+/// `/api/status`.
+pub(crate) fn status(answer: &Value) -> String {
+    let mut text = String::new();
+    let mut fact = |name: &str, value: String| {
+        if !value.is_empty() {
+            let _ = writeln!(text, "{name:<14} {value}");
+        }
+    };
+    fact("site", word(answer, "/site"));
+    fact("version", word(answer, "/machine/version"));
+    fact("slot", word(answer, "/machine/slot"));
+    fact("up for", seconds(answer.pointer("/machine/uptime_s")));
+    fact("generation", word(answer, "/generation"));
+    fact("on trial", seconds(answer.pointer("/trial/seconds_left")));
+    fact("data", data_state(answer.pointer("/machine/data/state")));
+    fact("last failure", word(answer, "/machine/last_failure"));
+    fact(
+        "time",
+        if answer.pointer("/time/synchronised") == Some(&Value::Bool(true)) { "synchronised" } else { "not confirmed" }
+            .to_owned(),
+    );
+    fact("lan", words(answer.pointer("/lan")));
+    for uplink in items(answer, "/uplinks") {
+        let carrier = if uplink.get("carrier") == Some(&Value::Bool(true)) { "connected" } else { "no cable" };
+        let lease = word(uplink, "/lease_state");
+        let line = format!(
+            "{} on {}: {carrier} {} {lease}",
+            word(uplink, "/name"),
+            word(uplink, "/port"),
+            words(uplink.get("addresses"))
+        );
+        fact("uplink", line.trim_end().to_owned());
+    }
+    text
+}
+
+/// `/api/services`.
+pub(crate) fn services(answer: &Value) -> String {
+    let mut text = format!("{:<12} {:<10} {:>8} {:>10}  LAST EXIT\n", "SERVICE", "STATE", "RESTARTS", "MEMORY");
+    for service in items(answer, "/services") {
+        let memory_kib = service.get("memory_bytes").and_then(Value::as_u64).unwrap_or_default() / 1024;
+        let (name, state) = (word(service, "/name"), word(service, "/state"));
+        let line = format!(
+            "{name:<12} {state:<10} {:>8} {memory_kib:>6} KiB  {}",
+            word(service, "/restarts"),
+            word(service, "/last_exit")
+        );
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text
+}
+
+/// `/api/config/history`.
+pub(crate) fn history(answer: &Value) -> String {
+    let mut text = format!("{:>10} {:<12} WHO\n", "GENERATION", "UNIX TIME");
+    for revision in items(answer, "/revisions") {
+        let running = if revision.get("running") == Some(&Value::Bool(true)) { "  (running)" } else { "" };
+        let (generation, when) = (word(revision, "/generation"), word(revision, "/committed_unix_s"));
+        let _ = writeln!(text, "{generation:>10} {when:<12} {}{running}", word(revision, "/author"));
+    }
+    text
+}
+
+/// One line of `/api/logs`.
+pub(crate) fn log_line(line: &Value) -> String {
+    let uptime_ms = line.get("uptime_ms").and_then(Value::as_u64).unwrap_or_default();
+    format!("{:>8}.{:03} {:<8} {}", uptime_ms / 1000, uptime_ms % 1000, word(line, "/source"), word(line, "/text"))
+}
+
+fn items<'a>(answer: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value> {
+    answer.pointer(pointer).and_then(Value::as_array).into_iter().flatten()
+}
+
+/// A value as a word, without control characters: it is shown on a terminal.
+fn word(answer: &Value, pointer: &str) -> String {
+    let text = match answer.pointer(pointer) {
+        None | Some(Value::Null) => return String::new(),
+        Some(Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
+    };
+    text.chars().filter(|letter| !letter.is_control()).collect()
+}
+
+fn words(values: Option<&Value>) -> String {
+    let values = values.and_then(Value::as_array).into_iter().flatten();
+    values.map(|value| word(value, "")).collect::<Vec<_>>().join(" ")
+}
+
+fn seconds(value: Option<&Value>) -> String {
+    match value.and_then(Value::as_u64) {
+        None => String::new(),
+        Some(total) if total >= 3600 => format!("{} h {} min", total / 3600, total % 3600 / 60),
+        Some(total) if total >= 60 => format!("{} min {} s", total / 60, total % 60),
+        Some(total) => format!("{total} s"),
+    }
+}
+
+/// `"clean"`, or `{"repaired":{"reason":".."}}`.
+fn data_state(state: Option<&Value>) -> String {
+    match state {
+        Some(Value::Object(fields)) => fields
+            .iter()
+            .map(|(name, detail)| format!("{name}: {}", word(detail, "/reason")))
+            .collect::<Vec<_>>()
+            .join(", "),
+        Some(state) => word(state, ""),
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_status_reads_line_by_line_and_leaves_out_what_is_unknown() {
+        let answer = json!({ "site": "hq", "generation": 3, "lan": ["192.168.42.1/24"], "machine": { "uptime_s": 3725, "data": { "state": { "repaired": { "reason": "journal" } } } },
+            "uplinks": [{ "name": "wan", "port": "eth0", "carrier": true, "addresses": ["203.0.113.10/24"], "lease_state": "BOUND" }] });
+        let text = status(&answer);
+        for line in [
+            "site           hq\n",
+            "up for         1 h 2 min\n",
+            "data           repaired: journal\n",
+            "uplink         wan on eth0: connected 203.0.113.10/24 BOUND\n",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+        assert!(!text.contains("slot"));
+    }
+
+    #[test]
+    fn control_characters_never_reach_the_terminal() {
+        assert_eq!(
+            log_line(&json!({ "uptime_ms": 1204, "source": "web", "text": "a\u{1b}[31mb" })),
+            "       1.204 web      a[31mb"
+        );
+    }
+}

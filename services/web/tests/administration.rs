@@ -1,0 +1,121 @@
+//! What the administrator does after first boot, through pages and API.
+
+mod support;
+
+use support::{PASSWORD, Stand, browser::Browser};
+
+const TOML: &str = "application/toml";
+const JSON: &str = "application/json";
+
+#[test]
+fn a_configuration_is_checked_applied_on_trial_and_confirmed_through_the_api() {
+    let stand = Stand::start();
+    stand.claim();
+    let api = stand.sign_in();
+    let toml = api.get("/api/config").body;
+    let changed = toml.replace("America/Chicago", "Europe/Zurich");
+    assert_eq!(api.api("POST", "/api/config/check", TOML, &changed).status, 200);
+    let generation = api.get("/api/status").json()["generation"].as_u64().unwrap();
+    let applied = api.api("PUT", &format!("/api/config?base={generation}&confirm_within_s=60"), TOML, &changed);
+    assert_eq!(applied.status, 200, "{}", applied.body);
+    let on_trial = applied.json()["generation"].as_u64().unwrap();
+    let stale = api.api("PUT", &format!("/api/config?base={generation}"), TOML, &toml);
+    assert_eq!(stale.status, 422, "nobody overwrites what he has not seen: {}", stale.body);
+    let confirmed = api.api("POST", "/api/config/confirm", JSON, &format!("{{\"generation\":{on_trial}}}"));
+    assert_eq!(confirmed.status, 200, "{}", confirmed.body);
+    assert!(api.get("/api/config").body.contains("Europe/Zurich"));
+    assert_eq!(api.api("POST", "/api/config/rollback", JSON, "{}").status, 200);
+    assert!(api.get("/api/config").body.contains("America/Chicago"));
+    assert!(api.get("/api/config/history").json()["revisions"].as_array().unwrap().len() >= 3);
+}
+
+#[test]
+fn a_wrong_configuration_is_refused_with_reasons_and_kept_in_the_text_field() {
+    let stand = Stand::start();
+    let mut browser = stand.claim();
+    let page = browser.get("/configuration");
+    let csrf = page.csrf();
+    let answer = browser.post("/configuration", &[("csrf", &csrf), ("action", "apply"), ("toml", "version = 1\nnonsense = true\n")]);
+    assert!(answer.status == 422 && answer.body.contains("Nothing was changed") && answer.body.contains("nonsense"), "{}", answer.body);
+    let error = stand.sign_in().api("POST", "/api/config/check", TOML, "nonsense").json();
+    assert!(error["error"]["code"].is_string() && error["error"]["message"].is_string(), "{error}");
+}
+
+#[test]
+fn a_form_without_the_sessions_token_changes_nothing() {
+    let stand = Stand::start();
+    let mut browser = stand.claim();
+    for token in ["", "0", &"0".repeat(32)] {
+        for path in ["/system/reboot", "/system/power-off", "/logout", "/configuration/rollback", "/system/password"] {
+            assert_eq!(browser.post(path, &[("csrf", token), ("sure", "yes")]).status, 403, "{path}");
+        }
+    }
+    assert!(!stand.asked.lock().unwrap().iter().any(|request| matches!(request, patronus_ipc::init::Request::Reboot)));
+}
+
+#[test]
+fn a_cookie_alone_changes_nothing_through_the_api() {
+    let stand = Stand::start();
+    let browser = stand.claim();
+    assert_eq!(browser.get("/api/status").status, 200);
+    assert_eq!(browser.api("POST", "/api/system/reboot", JSON, "{}").status, 401);
+    assert_eq!(browser.api("PUT", "/api/config", TOML, "").status, 401);
+}
+
+#[test]
+fn the_router_restarts_only_after_the_box_is_ticked() {
+    let stand = Stand::start();
+    let mut browser = stand.claim();
+    let csrf = browser.get("/system").csrf();
+    assert_eq!(browser.post("/system/reboot", &[("csrf", &csrf)]).status, 422);
+    let asked_to_reboot = || stand.asked.lock().unwrap().iter().any(|request| matches!(request, patronus_ipc::init::Request::Reboot));
+    assert!(!asked_to_reboot());
+    assert_eq!(browser.post("/system/reboot", &[("csrf", &csrf), ("sure", "yes")]).status, 200);
+    assert!(asked_to_reboot());
+}
+
+#[test]
+fn guessing_passwords_becomes_slow_and_others_can_still_sign_in() {
+    let stand = Stand::start();
+    stand.claim();
+    let wrong = "{\"password\":\"wrong wrong wrong\"}";
+    let statuses: Vec<u16> = (0..7).map(|_| Browser::default().api("POST", "/api/session", JSON, wrong).status).collect();
+    assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429]);
+}
+
+#[test]
+fn a_new_password_signs_everybody_out() {
+    let stand = Stand::start();
+    let mut browser = stand.claim();
+    let other = stand.sign_in();
+    let csrf = browser.get("/system").csrf();
+    let new = "violin copper meadow tunnel";
+    let fields = [("csrf", csrf.as_str()), ("current", PASSWORD), ("new", new), ("new-again", new)];
+    assert_eq!(browser.post("/system/password", &fields).status, 303);
+    assert_eq!(browser.get("/system").status, 200, "who changed it stays");
+    assert_eq!(other.get("/api/status").status, 401);
+    assert_eq!(stand.sign_in_with(new).get("/api/status").status, 200);
+}
+
+#[test]
+fn logs_are_shown_by_source_and_never_as_markup() {
+    let stand = Stand::start();
+    let browser = stand.claim();
+    let page = browser.get("/logs?source=link");
+    assert!(page.body.contains("&lt;b&gt;not markup") && !page.body.contains("<b>not"));
+    let lines = stand.sign_in().get("/api/logs?source=link&after=0").json();
+    assert_eq!(lines["lines"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn sessions_end_when_signed_out() {
+    let stand = Stand::start();
+    let mut browser = stand.claim();
+    let before = browser.clone();
+    let csrf = browser.get("/").csrf();
+    assert_eq!(browser.post("/logout", &[("csrf", &csrf)]).field("location"), Some("/login"));
+    assert_eq!(before.get("/api/status").status, 401);
+    let api = stand.sign_in();
+    assert_eq!(api.ask("DELETE", "/api/session", "", "").status, 200);
+    assert_eq!(api.get("/api/status").status, 401);
+}

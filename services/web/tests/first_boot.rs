@@ -1,0 +1,157 @@
+//! First boot through the page, over TLS, with the real `config`.
+
+mod support;
+
+use std::time::Duration;
+
+use support::{FORM, PASSWORD, Stand, browser::Browser, filled};
+
+#[test]
+fn a_person_claims_the_box_and_lands_on_the_status_page() {
+    let stand = Stand::start();
+    let mut browser = Browser::default();
+    let first = browser.get("/");
+    assert_eq!((first.status, first.field("location")), (303, Some("/setup/code")));
+    assert!(browser.get("/setup/code").body.contains("Claim code"));
+    let code = stand.claim_code().unwrap();
+    let typed = format!(" {} ", code.to_lowercase().replace('-', " "));
+    let accepted = browser.post("/setup/code", &[("code", &typed)]);
+    assert_eq!((accepted.status, accepted.field("location")), (303, Some("/setup")));
+    let cookie = accepted.field("set-cookie").unwrap();
+    for attribute in ["__Host-patronus=", "Path=/", "Secure", "HttpOnly", "SameSite=Strict"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    let form = browser.get("/setup");
+    assert!(form.body.contains("eth2") && form.body.contains("Joining is not part of this version"));
+    let done = browser.post("/setup", &filled(&form.csrf()));
+    assert_eq!((done.status, done.field("location")), (303, Some("/")), "{}", done.body);
+    let status = browser.get("/");
+    assert_eq!(status.status, 200);
+    for text in ["hq-chicago", "203.0.113.10/24", "BOUND", "Synchronised", "0.1.0"] {
+        assert!(status.body.contains(text), "{text}");
+    }
+    assert_eq!(stand.claim_code(), None, "the console no longer shows the code");
+}
+
+#[test]
+fn after_the_claim_every_set_up_route_answers_404_even_with_the_old_session() {
+    let stand = Stand::start();
+    let mut claimant = Browser::default();
+    stand.enter_code(&mut claimant);
+    let csrf = claimant.get("/setup").csrf();
+    let administrator = stand.claim();
+    for mut browser in [claimant, administrator, Browser::default()] {
+        for path in ["/setup", "/setup/code", "/setup/finish", "/setup/strength"] {
+            assert_eq!(browser.get(path).status, 404, "GET {path}");
+            assert_eq!(browser.clone().post(path, &filled(&csrf)).status, 404, "POST {path}");
+        }
+        browser.cookie.clear();
+    }
+}
+
+#[test]
+fn all_errors_are_shown_at_once_beside_their_fields_and_only_passwords_are_lost() {
+    let stand = Stand::start();
+    let mut browser = Browser::default();
+    stand.enter_code(&mut browser);
+    let csrf = browser.get("/setup").csrf();
+    let fields = [
+        ("csrf", csrf.as_str()),
+        ("site", "Head <Office>"),
+        ("timezone", "Mars/Olympus"),
+        ("password", "password123"),
+        ("lan-address", "8.8.8.8/24"),
+        ("role-eth0", "wan"),
+        ("role-eth1", "lan"),
+        ("network", "create"),
+    ];
+    let answer = browser.post("/setup", &fields);
+    assert_eq!(answer.status, 422);
+    for id in ["site-error", "timezone-error", "password-error", "lan-address-error", "summary"] {
+        assert!(answer.body.contains(&format!("id=\"{id}\"")), "{id}");
+    }
+    assert!(answer.body.contains("value=\"Head &lt;Office&gt;\"") && answer.body.contains("Mars/Olympus"));
+    assert!(!answer.body.contains("password123"));
+    assert_eq!(browser.get("/api/status").status, 403, "still unclaimed");
+}
+
+#[test]
+fn the_page_tells_its_new_address_before_it_moves() {
+    let stand = Stand::start();
+    let mut browser = Browser::default();
+    stand.enter_code(&mut browser);
+    let csrf = browser.get("/setup").csrf();
+    let mut fields = filled(&csrf);
+    fields.retain(|(name, _)| *name != "lan-address");
+    fields.push(("lan-address", "10.20.30.1/24"));
+    let told = browser.post("/setup", &fields);
+    assert!(told.status == 200 && told.body.contains("https://10.20.30.1/") && told.body.contains("10.20.30.0/24"));
+    assert_eq!(browser.get("/api/status").status, 403, "nothing was saved yet");
+    let mut stranger = Browser::default();
+    stand.enter_code(&mut stranger);
+    let other = stranger.get("/setup").csrf();
+    assert_eq!(stranger.post("/setup/finish", &[("csrf", &other)]).field("location"), Some("/setup"), "another session finishes nothing");
+    let done = browser.post("/setup/finish", &[("csrf", &csrf)]);
+    assert!(done.status == 200 && done.body.contains("https://10.20.30.1/"), "{}", done.body);
+    assert!(browser.get("/api/config").body.contains("10.20.30.1/24"));
+}
+
+#[test]
+fn ten_wrong_codes_lock_and_the_lock_survives_kill_and_restart() {
+    let mut stand = Stand::start();
+    let mut browser = Browser::default();
+    let mut wrong = 0;
+    while wrong < 10 {
+        let answer = browser.post("/setup/code", &[("code", "00000-00000")]);
+        match answer.status {
+            429 => std::thread::sleep(Duration::from_millis(100)),
+            403 => wrong += 1,
+            other => panic!("{other}: {}", answer.body),
+        }
+    }
+    let code = stand.claim_code().unwrap();
+    std::thread::sleep(Duration::from_millis(1_100));
+    let locked = browser.post("/setup/code", &[("code", &code)]);
+    assert!(locked.status == 429 && locked.body.contains("15 min"), "{}", locked.body);
+    let fingerprint = stand.fingerprint();
+    stand.kill_web();
+    stand.start_web();
+    assert_eq!(stand.claim_code().as_ref(), Some(&code), "the code stays the same");
+    assert_eq!(stand.fingerprint(), fingerprint, "the certificate stays the same");
+    assert_eq!(browser.post("/setup/code", &[("code", &code)]).status, 429, "the right code too");
+}
+
+#[test]
+fn ten_thousand_racing_claims_make_one_owner() {
+    const CLAIMS: usize = 10_000;
+    const AT_A_TIME: usize = 16;
+    let stand = Stand::start();
+    let mut browser = Browser::default();
+    stand.enter_code(&mut browser);
+    let csrf = browser.get("/setup").csrf();
+    let owners: Vec<String> = std::thread::scope(|scope| {
+        let racers: Vec<_> = (0..AT_A_TIME)
+            .map(|racer| {
+                let (browser, csrf) = (browser.clone(), csrf.clone());
+                scope.spawn(move || (0..CLAIMS / AT_A_TIME).filter_map(|_| race(&mut browser.clone(), &csrf, racer)).collect::<Vec<_>>())
+            })
+            .collect();
+        racers.into_iter().flat_map(|racer| racer.join().unwrap()).collect()
+    });
+    assert_eq!(owners.len(), 1, "{owners:?}");
+    let config = stand.sign_in_with(&format!("{PASSWORD} {}", owners[0])).get("/api/config");
+    assert!(config.body.contains(&format!("racer-{}", owners[0])), "{}", config.body);
+}
+
+/// One claim with a site name and password of its own; the racer's number if it won.
+fn race(browser: &mut Browser, csrf: &str, racer: usize) -> Option<String> {
+    let (site, password) = (format!("racer-{racer}"), format!("{PASSWORD} {racer}"));
+    let mut fields: Vec<(&str, &str)> = FORM.iter().copied().filter(|(name, _)| !["site", "password", "password-again"].contains(name)).collect();
+    fields.extend([("csrf", csrf), ("site", &site), ("password", &password), ("password-again", &password)]);
+    let answer = browser.post("/setup", &fields);
+    match answer.status {
+        303 if answer.field("location") == Some("/") => Some(racer.to_string()),
+        404 => None,
+        other => panic!("{other}: {}", answer.body),
+    }
+}

@@ -1,0 +1,160 @@
+//! Plays the parts of `init`, `link` and `clock` over their real protocol.
+
+use std::{
+    os::unix::net::UnixListener,
+    path::Path,
+    sync::{Arc, Mutex},
+};
+
+use patronus_ipc::{Access, Answer, Handler, Protocol, clock, init, link};
+use patronus_types::{Generation, MacAddr};
+use tokio::sync::watch;
+
+type Console = Arc<Mutex<init::ConsoleFacts>>;
+type Asked = Arc<Mutex<Vec<init::Request>>>;
+
+/// Starts all three on a thread of their own.
+pub fn start(ipc_dir: &Path) -> (Console, Asked) {
+    let listen = |name: &str| UnixListener::bind(ipc_dir.join(format!("{name}.sock"))).unwrap();
+    let (init_socket, link_socket, clock_socket) = (listen("init"), listen("link"), listen("clock"));
+    let (console, asked) = (Console::default(), Asked::default());
+    let init_part = InitPart { console: Arc::clone(&console), asked: Arc::clone(&asked) };
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let _ = tokio::join!(
+                patronus_ipc::serve::<init::Init>(init_socket, access(&["status", "logs", "show-console", "reboot", "power-off"]), Arc::new(init_part)),
+                patronus_ipc::serve::<link::Link>(link_socket, access(&["watch"]), Arc::new(Constant(watch::Sender::new(links())))),
+                patronus_ipc::serve::<clock::Clock>(clock_socket, access(&["watch"]), Arc::new(Constant(watch::Sender::new(time())))),
+            );
+        });
+    });
+    (console, asked)
+}
+
+fn access(operations: &[&str]) -> Access {
+    let mut access = Access::default();
+    for operation in operations {
+        access.grant(nix::unistd::getuid().as_raw(), operation);
+    }
+    access
+}
+
+/// A service whose state does not change.
+struct Constant<P: Protocol>(watch::Sender<P::Reply>);
+
+impl<P: Protocol> Handler<P> for Constant<P> {
+    async fn handle(&self, _uid: u32, _request: P::Request) -> Answer<P> {
+        Answer::Follow(self.0.subscribe())
+    }
+}
+
+struct InitPart {
+    console: Console,
+    asked: Asked,
+}
+
+impl Handler<init::Init> for InitPart {
+    async fn handle(&self, _uid: u32, request: init::Request) -> Answer<init::Init> {
+        let reply = match &request {
+            init::Request::Status => init::Reply::Status(Box::new(status())),
+            init::Request::Logs { source, .. } => init::Reply::Logs(logs(source.as_deref())),
+            init::Request::ShowConsole(facts) => {
+                *self.console.lock().unwrap() = facts.clone();
+                init::Reply::Accepted
+            }
+            init::Request::Reboot | init::Request::PowerOff => init::Reply::Accepted,
+        };
+        self.asked.lock().unwrap().push(request);
+        Answer::Once(reply)
+    }
+}
+
+fn port(number: u8, role: link::Role, carrier: bool) -> link::Port {
+    link::Port {
+        name: format!("eth{number}").parse().unwrap(),
+        mac: MacAddr([0x52, 0x54, 0, 0x12, 0x34, number]),
+        driver: "igc".to_owned(),
+        role,
+        carrier,
+        speed_mbps: carrier.then_some(2500),
+    }
+}
+
+fn links() -> link::State {
+    let uplink = link::Uplink {
+        name: "wan".parse().unwrap(),
+        port: "eth0".parse().unwrap(),
+        carrier: true,
+        addresses: vec!["203.0.113.10/24".parse().unwrap(), "2001:db8:1::5054:ff:fe12:3400/64".parse().unwrap()],
+        gateways: vec!["203.0.113.1".parse().unwrap()],
+        dns: vec!["203.0.113.1".parse().unwrap()],
+        ntp: vec![],
+        lease: Some(link::Lease { state: "BOUND".to_owned(), server: "203.0.113.1".parse().ok(), expires_uptime_ms: Some(u64::from(u32::MAX)) }),
+        problem: None,
+    };
+    link::State {
+        generation: Generation(1),
+        ports: vec![port(0, link::Role::Wan, true), port(1, link::Role::Lan, true), port(2, link::Role::Lan, false)],
+        uplinks: vec![uplink],
+        lan: link::Lan { device: "lo".parse().ok(), addresses: vec![format!("{}/24", super::ADDRESS).parse().unwrap()] },
+    }
+}
+
+fn time() -> clock::State {
+    clock::State {
+        generation: Generation(1),
+        synchronised: true,
+        server: Some("0.pool.ntp.org".to_owned()),
+        offset_us: Some(-1_240),
+        stratum: Some(2),
+        floor_unix_s: 1_700_000_000,
+    }
+}
+
+fn status() -> init::Status {
+    let service = |name: &str, uid, memory_bytes| init::Service {
+        name: name.to_owned(),
+        state: init::ServiceState::Ready,
+        pid: Some(uid - 9_900),
+        uid,
+        restarts: 0,
+        memory_bytes,
+        last_exit: None,
+    };
+    init::Status {
+        version: "0.1.0".to_owned(),
+        kernel: "6.12.117-patronus".to_owned(),
+        boot: init::Boot {
+            boot_id: "8f2b1c1e-0d9a-4f0b-9d2e-6f1f3c9d7a11".to_owned(),
+            slot: init::Slot::A,
+            root_hash: "5d1f0a7c".repeat(8),
+            recovery: false,
+            last_failure: None,
+        },
+        uptime_ms: 7_384_000,
+        services: vec![
+            service("config", 10_001, 2_400_000),
+            service("link", 10_002, 1_900_000),
+            service("clock", 10_003, 1_200_000),
+            service("web", 10_004, 6_800_000),
+        ],
+        data: init::Data { state: init::DataState::Clean, size_bytes: 2_000_000_000, free_bytes: 1_950_000_000 },
+        memory: init::Memory { total_bytes: 226_000_000, used_bytes: 38_000_000 },
+        processes: vec![],
+        watchdog: Some("iTCO_wdt".to_owned()),
+    }
+}
+
+fn logs(source: Option<&str>) -> init::LogPage {
+    let line = |sequence, uptime_ms, source: &str, text: &str| init::LogLine { sequence, uptime_ms, source: source.to_owned(), text: text.to_owned() };
+    let mut lines = vec![
+        line(1, 0, "kernel", "Linux version 6.12.117-patronus"),
+        line(2, 412, "init", "data partition clean"),
+        line(3, 633, "config", "generation 1"),
+        line(4, 871, "link", "eth0: up, 2500 Mb/s <b>not markup</b>"),
+        line(5, 1204, "web", "listening device=lan address=192.168.42.1"),
+    ];
+    lines.retain(|line| source.is_none_or(|source| line.source == source));
+    init::LogPage { lines, next_after: 5 }
+}
