@@ -40,10 +40,9 @@ pub fn start(console: &mut Console, disk: Option<&mut BootDisk>, meta: Option<&m
         Ok(state) => state,
         Err(reason) => volatile(console, reason),
     };
-    if let (Some(meta), false) = (meta, matches!(state, DataState::Volatile { .. })) {
-        if let Err(error) = meta.update(|record| record.data_made = true) {
-            console.line(&format!("noting that data was made: {error}"));
-        }
+    let lasts = !matches!(state, DataState::Volatile { .. });
+    if let Some(Err(error)) = meta.filter(|_| lasts).map(|meta| meta.update(|record| record.data_made = true)) {
+        console.line(&format!("noting that data was made: {error}"));
     }
     let (size_bytes, free_bytes) = usage();
     Data { state, size_bytes, free_bytes }

@@ -31,6 +31,12 @@ pub fn entry() -> Option<Name> {
         .find_map(|name| Name::parse(&read(name)?))
 }
 
+/// Path of the boot entry on its partition, with slashes.
+#[must_use]
+pub fn entry_path() -> Option<String> {
+    Some(read("StubImageIdentifier")?.replace('\\', "/").trim_start_matches('/').to_owned())
+}
+
 fn read(name: &str) -> Option<String> {
     decode(&fs::read(Path::new(MOUNT_POINT).join(format!("{name}-{VENDOR}"))).ok()?)
 }

@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod meta;
 pub mod mounts;
 pub mod network;
+pub mod restore;
 pub mod sandbox;
 pub mod server;
 pub mod shutdown;

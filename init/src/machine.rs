@@ -16,7 +16,7 @@ use crate::{
     disk::BootDisk,
     entropy,
     meta::Meta,
-    mounts, network,
+    mounts, network, restore,
     stage1::{self, CommandLine, Facts},
     sysctl,
     watchdog::Watchdog,
@@ -62,6 +62,11 @@ pub fn bring_up() -> Machine {
     feed(&mut watchdog);
     let data = data::start(&mut console, disk.as_mut(), meta.as_mut());
     console.line(&format!("data {}", data::describe(&data.state)));
+    feed(&mut watchdog);
+    if let Some(disk) = disk.as_ref().filter(|_| boot.recovery) {
+        console.line("started by the recovery entry");
+        restore::boot_entries(&mut console, disk);
+    }
     feed(&mut watchdog);
     if let Err(error) = entropy::carry_over(Path::new(STATE)) {
         console.line(&format!("seed of randomness: {error}"));

@@ -58,7 +58,7 @@ impl Meta {
         }
         next.sequence = self.record.sequence.wrapping_add(1);
         let [even, odd] = OFFSETS;
-        let offset = if next.sequence % 2 == 0 { even } else { odd };
+        let offset = if next.sequence.is_multiple_of(2) { even } else { odd };
         self.file.write_all_at(&next.bytes(), offset)?;
         self.file.sync_all()?;
         self.record = next;

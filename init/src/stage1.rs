@@ -10,6 +10,7 @@ mod count;
 mod hand_over;
 mod search;
 
+pub use choose::is_intact;
 pub use cmdline::CommandLine;
 pub use hand_over::Facts;
 

@@ -232,8 +232,14 @@ impl Header {
             && u64_at(sector, 24)? == lba
             && u32_at(sector, 84)? as usize == ENTRY_BYTES
             && header.count <= ENTRIES_MAX
-            && header.entries_lba.checked_add(ENTRIES_MAX.into()).is_some_and(|end| end <= sectors);
+            && header.entries_end(sector.len()).is_some_and(|end| end <= sectors);
         holds.then_some(header)
+    }
+
+    /// The sector behind the last entry.
+    fn entries_end(&self, sector_bytes: usize) -> Option<u64> {
+        let bytes = self.count as usize * ENTRY_BYTES;
+        self.entries_lba.checked_add(bytes.div_ceil(sector_bytes) as u64)
     }
 }
 

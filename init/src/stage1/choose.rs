@@ -43,6 +43,12 @@ pub(super) fn slot(disk: &BootDisk, line: &CommandLine, preferred: Option<Slot>)
     Err(reasons.join("; "))
 }
 
+/// Whether every block of the slot matches; takes seconds.
+#[must_use]
+pub fn is_intact(disk: &BootDisk, line: &CommandLine, slot: Slot) -> bool {
+    line.recovery && check(disk, line, slot).is_ok()
+}
+
 /// Checks superblock and top of the tree; for the recovery entry, which shall find an intact root, every block.
 fn check(disk: &BootDisk, line: &CommandLine, slot: Slot) -> Result<(PathBuf, Salt), Mismatch> {
     let partition = disk.partition(role(slot)).ok_or(std::io::Error::from(std::io::ErrorKind::NotFound))?;
