@@ -157,6 +157,14 @@ impl Browser {
     pub fn fill(&mut self, selector: &str, text: &str) -> Result<()> {
         self.focus(selector)?;
         self.read(&format!("document.querySelector({}).select?.()", json!(selector)))?;
+        self.type_text(text)
+    }
+
+    /// Types into whatever has the focus.
+    ///
+    /// # Errors
+    /// If the browser is gone.
+    pub fn type_text(&mut self, text: &str) -> Result<()> {
         self.call("Input.insertText", &json!({ "text": text })).map(drop)
     }
 

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{Agent, Boot, Console, Disk, Machine, Page, Place, Qmp};
+use crate::{Agent, Boot, Console, Machine, Page, Qmp};
 
 /// QEMU ends within this time after its guest has switched off, or after a kill.
 const END_LIMIT: Duration = Duration::from_secs(20);
@@ -201,20 +201,5 @@ impl Drop for Guest {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// A machine made from the built image in one call, as most tests want it.
-impl Place {
-    /// This place's image on a private disk, UEFI, one WAN port with a provider, one LAN port.
-    ///
-    /// # Errors
-    /// If the image was not built.
-    pub fn router(&self, name: &str, scratch: &TempDir, bus: crate::Bus) -> Result<Machine> {
-        let (code, pristine) = self.firmware()?;
-        let variables = scratch.path().join("variables.fd");
-        std::fs::copy(pristine, &variables)?;
-        let disk = Disk::copy_of(&self.disk_image()?, scratch.path().join("disk.raw"))?;
-        Ok(Machine::new(name, Boot::Uefi { code, variables }).disk(disk, bus).wan(crate::Wan::Provider).lan())
     }
 }

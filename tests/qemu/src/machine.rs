@@ -64,6 +64,7 @@ pub struct Machine {
     wan: Vec<Wan>,
     lan: bool,
     lan_port: u16,
+    lan_segment: Option<PathBuf>,
     watchdog: bool,
     agent: bool,
     number: u8,
@@ -82,6 +83,7 @@ impl Machine {
             wan: Vec::new(),
             lan: false,
             lan_port: 0,
+            lan_segment: None,
             watchdog: true,
             agent: false,
             number: 0,
@@ -114,6 +116,13 @@ impl Machine {
     #[must_use]
     pub fn lan_port(mut self, port: u16) -> Self {
         self.lan_port = port;
+        self
+    }
+
+    /// Puts a [`crate::Segment`] on the LAN port's wire as well.
+    #[must_use]
+    pub fn lan_segment(mut self, path: &Path) -> Self {
+        self.lan_segment = Some(path.to_owned());
         self
     }
 
@@ -150,6 +159,12 @@ impl Machine {
     pub fn argument(mut self, argument: &str) -> Self {
         self.extra.push(argument.to_owned());
         self
+    }
+
+    /// The disk, to be looked into or damaged while the machine is off.
+    #[must_use]
+    pub fn drive(&self) -> Option<&Disk> {
+        self.disk.as_ref().map(|(disk, _)| disk)
     }
 
     pub(crate) fn has_lan(&self) -> bool {
@@ -207,8 +222,14 @@ impl Machine {
         }
         if self.lan {
             let forward = format!("hostfwd=tcp:127.0.0.1:{}-192.168.42.1:443", self.lan_port);
-            let network = "user,id=lan0,net=192.168.42.0/24,host=192.168.42.2,dns=192.168.42.3,dhcpstart=192.168.42.15";
-            arguments.add("-netdev", &format!("{network},restrict=on,ipv6=off,{forward}"));
+            let network = "net=192.168.42.0/24,host=192.168.42.2,dns=192.168.42.3,dhcpstart=192.168.42.15";
+            let computer = format!("{network},restrict=on,ipv6=off,{forward}");
+            match &self.lan_segment {
+                None => {
+                    arguments.add("-netdev", &format!("user,id=lan0,{computer}"));
+                }
+                Some(segment) => arguments.shared_wire("lan0", 2, &computer, segment),
+            }
             self.add_port("lan0", 0x18, arguments);
         }
     }
@@ -239,22 +260,21 @@ impl Bus {
 
 impl Wan {
     fn add(&self, id: &str, arguments: &mut Arguments) {
-        let wire = |path: &Path| format!("addr.type=unix,addr.path={},server=off", path.display());
         match self {
             Self::Provider => {
                 arguments.add("-netdev", &format!("user,id={id}"));
             }
             Self::Segment(path) => {
-                arguments.add("-netdev", &format!("stream,id={id},{}", wire(path)));
+                arguments.add("-netdev", &segment_end(id, path));
             }
-            Self::ProviderOnSegment(path) => {
-                arguments.add("-netdev", &format!("hubport,id={id},hubid=1"));
-                arguments.add("-netdev", "user,id=provider").add("-netdev", "hubport,id=hub-p,hubid=1,netdev=provider");
-                arguments.add("-netdev", &format!("stream,id=segment,{}", wire(path)));
-                arguments.add("-netdev", "hubport,id=hub-s,hubid=1,netdev=segment");
-            }
+            Self::ProviderOnSegment(path) => arguments.shared_wire(id, 1, "ipv6=off", path),
         }
     }
+}
+
+/// The end of a wire that leads to a segment.
+fn segment_end(id: &str, path: &Path) -> String {
+    format!("stream,id={id},addr.type=unix,addr.path={},server=off", path.display())
 }
 
 /// QEMU's arguments as they grow.
@@ -270,6 +290,15 @@ impl Arguments {
     fn flag(&mut self, name: &str) -> &mut Self {
         self.0.push(name.to_owned());
         self
+    }
+
+    /// One wire with three ends: the port `id`, QEMU's own network with `options`, a segment.
+    fn shared_wire(&mut self, id: &str, hub: u8, options: &str, segment: &Path) {
+        self.add("-netdev", &format!("hubport,id={id},hubid={hub}"));
+        self.add("-netdev", &format!("user,id=user{hub},{options}"));
+        self.add("-netdev", &format!("hubport,id=hub{hub}-user,hubid={hub},netdev=user{hub}"));
+        self.add("-netdev", &segment_end(&format!("segment{hub}"), segment));
+        self.add("-netdev", &format!("hubport,id=hub{hub}-segment,hubid={hub},netdev=segment{hub}"));
     }
 
     fn device(&mut self, value: &str) -> &mut Self {

@@ -41,14 +41,6 @@ impl Place {
         Ok(path)
     }
 
-    /// The disk image as it is flashed.
-    ///
-    /// # Errors
-    /// If it was not built.
-    pub fn disk_image(&self) -> Result<PathBuf> {
-        self.built(&format!("patronus-{}.raw", env!("CARGO_PKG_VERSION")))
-    }
-
     /// The firmware's code and its pristine variables.
     ///
     /// # Errors

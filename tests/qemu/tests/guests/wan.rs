@@ -1,0 +1,128 @@
+//! What a stranger on the WAN gets: nothing, from no port.
+
+mod stranger;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use patronus_qemu::{Agent, Image, Place, Segment, Wan};
+use serde_json::json;
+
+use crate::story::{BOOT, Router};
+use stranger::{Protocol, Stranger, Target};
+
+/// A kernel that means to answer has answered by then.
+const SILENCE: Duration = Duration::from_secs(3);
+/// QEMU's provider gives this address to the first who asks.
+const WAN_ADDRESS: [u8; 4] = [10, 0, 2, 15];
+const LAN_ADDRESS: [u8; 4] = [192, 168, 42, 1];
+/// The machine's ports, see `Machine`: PCI slots 0x10 and 0x18.
+const WAN_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x50, 0x00, 0x10];
+const LAN_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x50, 0x00, 0x18];
+
+#[test]
+fn a_stranger_on_the_wan_gets_no_byte_from_any_of_65535_tcp_and_udp_ports() -> Result<()> {
+    let (wan, lan) = (Segment::new()?, Segment::new()?);
+    let router = router_between("port-scan", &wan, &lan)?;
+    let mut agent = router.guest.agent(BOOT)?;
+
+    // The scan itself is shown to work: on the LAN the page's port answers.
+    let insider = Stranger::on(&lan, [192, 168, 42, 77], Target::v4(LAN_MAC, LAN_ADDRESS));
+    insider.knock(Protocol::Tcp, 443);
+    ensure!(insider.answers(SILENCE) > 0, "even the LAN gets no answer: this scan shows nothing");
+
+    let stranger = Stranger::on(&wan, [10, 0, 2, 77], Target::v4(WAN_MAC, WAN_ADDRESS));
+    let received = frames_received(&mut agent)?;
+    let mut answers = 0;
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        for port in 1..=u16::MAX {
+            stranger.knock_at_pace(protocol, port);
+        }
+        answers += stranger.answers(SILENCE);
+    }
+    answers += stranger.answers(SILENCE);
+    let arrived = frames_received(&mut agent)? - received;
+    ensure!(arrived >= 2 * 65_535, "only {arrived} of the knocks arrived");
+    assert_eq!(answers, 0, "a stranger got answers");
+    Ok(())
+}
+
+#[test]
+fn a_stranger_on_the_wan_gets_no_byte_by_ipv6_either() -> Result<()> {
+    let (wan, lan) = (Segment::new()?, Segment::new()?);
+    let router = router_between("port-scan-v6", &wan, &lan)?;
+    let mut agent = router.guest.agent(BOOT)?;
+    let stranger = Stranger::on(&wan, [10, 0, 2, 77], link_local(&mut agent)?);
+    let received = frames_received(&mut agent)?;
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        for port in 1..=u16::MAX {
+            stranger.knock_at_pace(protocol, port);
+        }
+    }
+    let answers = stranger.answers(SILENCE);
+    let arrived = frames_received(&mut agent)? - received;
+    ensure!(arrived >= 2 * 65_535, "only {arrived} of the knocks arrived");
+    assert_eq!(answers, 0, "a stranger got answers");
+    Ok(())
+}
+
+#[test]
+fn no_socket_listens_but_the_page_on_the_lan() -> Result<()> {
+    let router = Router::with_agent("sockets")?;
+    router.page()?;
+    let mut agent = router.guest.agent(BOOT)?;
+    // State 0A is LISTEN; the address is hexadecimal, bytes reversed: 192.168.42.1:443.
+    let listening = sockets(&mut agent, "tcp", "0A")?;
+    assert_eq!(listening, ["012AA8C0:01BB"], "TCP");
+    assert_eq!(sockets(&mut agent, "tcp6", "0A")?, Vec::<String>::new(), "TCP over IPv6");
+    Ok(())
+}
+
+/// A router with a stranger's wire at its WAN port, and ours at its LAN port.
+fn router_between(name: &str, wan: &Segment, lan: &Segment) -> Result<Router> {
+    let scratch = Place::from_env().scratch(name)?;
+    let image = Image::variant("agent")?;
+    let machine = image.direct_machine_with(name, &scratch, Wan::ProviderOnSegment(wan.path().to_owned()))?;
+    let router = Router::switch_on(scratch, machine.lan_segment(lan.path()).agent())?;
+    router.page()?;
+    wait_for_lease(&mut router.guest.agent(BOOT)?)?;
+    Ok(router)
+}
+
+/// Until there is a default route through the WAN port (RTF_GATEWAY, destination 0).
+fn wait_for_lease(agent: &mut Agent) -> Result<()> {
+    let deadline = Instant::now() + BOOT;
+    while !read(agent, "/proc/net/route")?.lines().any(|line| line.starts_with("eth0\t00000000\t")) {
+        ensure!(Instant::now() < deadline, "no lease on the WAN port");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(())
+}
+
+/// The WAN port's link-local address, or the one that it would give itself.
+fn link_local(agent: &mut Agent) -> Result<Target> {
+    let table = read(agent, "/proc/net/if_inet6")?;
+    let row = table.lines().find(|line| line.starts_with("fe80") && line.ends_with(" eth0"));
+    match row.and_then(|row| row.get(..32)) {
+        Some(digits) => Ok(Target::v6(WAN_MAC, hex::decode(digits)?.try_into().ok().context("no address")?)),
+        None => Ok(Target::link_local(WAN_MAC)),
+    }
+}
+
+fn frames_received(agent: &mut Agent) -> Result<u64> {
+    read(agent, "/sys/class/net/eth0/statistics/rx_packets")?.trim().parse().context("no counter")
+}
+
+/// Local addresses of the sockets in a state.
+fn sockets(agent: &mut Agent, table: &str, state: &str) -> Result<Vec<String>> {
+    let text = read(agent, &format!("/proc/net/{table}"))?;
+    let rows = text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let wanted = rows.filter(|row| row.get(3) == Some(&state));
+    Ok(wanted.filter_map(|row| row.get(1).map(|address| (*address).to_owned())).collect())
+}
+
+/// A file of the guest as text.
+pub fn read(agent: &mut Agent, path: &str) -> Result<String> {
+    let bytes: String = agent.ask("read", &json!({ "path": path }))?;
+    Ok(String::from_utf8_lossy(&hex::decode(bytes)?).into_owned())
+}
