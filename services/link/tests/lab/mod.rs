@@ -31,6 +31,10 @@ use rustix::{
 };
 use tokio::sync::watch;
 
+/// The service's own user, as in the manifest.
+const UID: u32 = 10002;
+/// And all that it may do beyond an ordinary user.
+const CAPABILITIES: &str = "-all,+net_admin,+net_raw";
 /// How long anything may take that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
@@ -114,7 +118,9 @@ impl Lab {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (config, values) = watch::channel(Reply::State(Box::default()));
         let desk = UnixListener::bind(dir.path().join("config.sock")).unwrap();
-        let access = "0=watch".parse().unwrap();
+        let access = "10002=watch".parse().unwrap();
+        std::os::unix::fs::chown(dir.path(), Some(UID), Some(UID)).unwrap();
+        std::os::unix::fs::chown(dir.path().join("config.sock"), Some(UID), Some(UID)).unwrap();
         runtime
             .spawn(async move { patronus_ipc::serve::<Config>(desk, access, std::sync::Arc::new(Desk(values))).await });
         let listener = UnixListener::bind(dir.path().join("link.sock")).unwrap();
@@ -130,7 +136,9 @@ impl Lab {
         fcntl_setfd(&listener, FdFlags::empty()).unwrap();
         fcntl_setfd(&writer, FdFlags::empty()).unwrap();
         let service = Command::new("ip")
-            .args(["netns", "exec", &self.inside.0, env!("CARGO_BIN_EXE_patronus-link")])
+            .args(["netns", "exec", &self.inside.0, "setpriv", "--reuid=10002", "--regid=10002", "--clear-groups"])
+            .args(["--inh-caps", CAPABILITIES, "--ambient-caps", CAPABILITIES, "--bounding-set", CAPABILITIES])
+            .arg(env!("CARGO_BIN_EXE_patronus-link"))
             .env("PATRONUS_SERVICE", "link")
             .env("PATRONUS_IPC_DIR", self.dir.path())
             .env("PATRONUS_STATE_DIR", self.dir.path())

@@ -91,7 +91,7 @@ fn answer(manners: &mut Manners, bytes: &[u8]) -> Option<(Vec<u8>, Ipv4Addr)> {
         DhcpOption::MessageType(answer),
         DhcpOption::ServerIdentifier(SERVER),
         DhcpOption::SubnetMask([255, 255, 255, 0].into()),
-        DhcpOption::Router(vec![SERVER]),
+        DhcpOption::Router(vec![first_of(manners.address)]),
         DhcpOption::DomainNameServer(vec![SERVER]),
         DhcpOption::NtpServers(vec![SERVER]),
         DhcpOption::InterfaceMtu(1400),
@@ -104,4 +104,10 @@ fn answer(manners: &mut Manners, bytes: &[u8]) -> Option<(Vec<u8>, Ipv4Addr)> {
     message.encode(&mut Encoder::new(&mut reply)).ok()?;
     let to = if question.ciaddr().is_unspecified() { Ipv4Addr::BROADCAST } else { question.ciaddr() };
     Some((reply, to))
+}
+
+/// The router of a network is its first address, as that of [`SERVER`]'s is.
+fn first_of(address: Ipv4Addr) -> Ipv4Addr {
+    let [a, b, c, _] = address.octets();
+    Ipv4Addr::new(a, b, c, 1)
 }
