@@ -186,7 +186,8 @@ fn write_disk(parts: &Parts, built: &BuiltImage) -> Result<()> {
     let esp_files: [(&str, &[u8]); 3] = [
         ("EFI/BOOT/BOOTX64.EFI", &parts.loader.loader),
         ("loader/loader.conf", LOADER_CONF.as_bytes()),
-        ("EFI/Linux/recovery.efi", &recovery),
+        // Sorts below `p...`: a slot entry restored from this very file has the same ID, and must win by its name.
+        ("EFI/Linux/fallback.efi", &recovery),
     ];
     let esp_content = FatPartition { label: "ESP", serial: "5a7e0001", files: &esp_files };
     fat::make(&esp_content, &esp, layout.partition("esp")?.size_bytes, parts.epoch_s)?;
