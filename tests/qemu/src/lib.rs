@@ -15,6 +15,7 @@ mod guest;
 mod http;
 mod image;
 mod machine;
+pub mod person;
 mod place;
 mod qmp;
 mod segment;

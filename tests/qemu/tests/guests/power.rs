@@ -57,7 +57,7 @@ fn power_cut_at_30_random_moments_of_a_config_commit_loses_nothing_acknowledged(
     let (mut running, mut boot_id) = (0, String::new());
     for cut in 1..=CUTS {
         let api = Api::sign_in(&router.page()?)?;
-        let this_boot = Router::boot_id(&api)?;
+        let this_boot = api.boot_id()?;
         ensure!(this_boot != boot_id, "cut {cut} was none: the same boot goes on");
         boot_id = this_boot;
 

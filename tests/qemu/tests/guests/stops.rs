@@ -37,13 +37,13 @@ fn a_reboot_through_the_api_restarts_with_data_unmounted_clean_and_keeps_the_con
     let page = router.page()?;
     FirstBoot { page: &page, code: &router.claim_code()? }.claim("reboots")?;
     let api = Api::sign_in(&page)?;
-    let (before, configuration) = (Router::boot_id(&api)?, api.configuration()?);
+    let (before, configuration) = (api.boot_id()?, api.configuration()?);
     let mark = router.guest.console().mark();
     let answer = api.ask(&Method::POST, "/api/system/reboot", "application/json", &json!({}).to_string())?;
     ensure!(answer.status == StatusCode::ACCEPTED, "{} {}", answer.status, answer.body);
     restarts(&router, mark)?;
     let api = Api::sign_in(&router.page_after(mark)?)?;
-    assert_ne!(Router::boot_id(&api)?, before);
+    assert_ne!(api.boot_id()?, before);
     assert_eq!(api.configuration()?, configuration);
     Ok(())
 }

@@ -2,18 +2,16 @@
 
 use std::{fs::OpenOptions, time::Duration};
 
-use anyhow::{Context, Result, ensure};
-use hyper::{Method, StatusCode};
-use patronus_qemu::{Bus, Facts, Guest, Image, Machine, Page, Place, Response};
-use serde_json::{Value, json};
+use anyhow::{Context, Result};
+use patronus_qemu::{Bus, Facts, Guest, Image, Machine, Page, Place};
 use tempfile::TempDir;
+
+pub use patronus_qemu::person::{Api, FirstBoot, PASSWORD, sign_in};
 
 /// From power to page, on an emulated machine that shares a busy computer.
 pub const BOOT: Duration = Duration::from_secs(150);
 /// From the power button to off.
 pub const STOP: Duration = Duration::from_secs(60);
-/// The password of every router here.
-pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A router under test. Its disk and console are gone with it.
 pub struct Router {
@@ -81,124 +79,4 @@ impl Router {
         self.guest.console().wait_after(mark, "claim code", BOOT)?;
         Facts::on(self.guest.console(), mark).claim_code.context("the claim code is not whole")
     }
-
-    /// The random id of this boot, as `/api/status` tells it.
-    pub fn boot_id(api: &Api) -> Result<String> {
-        let id = api.status()?.pointer("/machine/boot_id").and_then(Value::as_str).map(str::to_owned);
-        id.context("the status has no boot id")
-    }
-}
-
-/// What an unclaimed router is asked to become.
-pub struct FirstBoot<'a> {
-    pub page: &'a Page,
-    pub code: &'a str,
-}
-
-impl FirstBoot<'_> {
-    /// Gives the code and opens the form; gives the session's cookie and the form's token.
-    pub fn open(&self) -> Result<(String, String)> {
-        let answer = post_form(self.page, "/setup/code", None, &[("code", self.code)])?;
-        ensure!(answer.status == StatusCode::SEE_OTHER, "the claim code was refused: {}", answer.body);
-        let cookie = cookie_of(&answer)?;
-        let form = self.page.request(&Method::GET, "/setup", &[("Cookie", &cookie)], "")?;
-        ensure!(form.status == StatusCode::OK, "no form: {}", form.body);
-        Ok((cookie, csrf_of(&form)?))
-    }
-
-    /// Fills the form with link's own choice of ports and sends it.
-    pub fn send(&self, cookie: &str, csrf: &str, site: &str) -> Result<Response> {
-        let fields = [
-            ("csrf", csrf),
-            ("site", site),
-            ("timezone", "Europe/Zurich"),
-            ("password", PASSWORD),
-            ("password-again", PASSWORD),
-            ("lan-address", "192.168.42.1/24"),
-            ("network", "create"),
-            ("role-eth0", "wan"),
-            ("ipv4-eth0", "dhcp"),
-            ("role-eth1", "lan"),
-            ("ipv4-eth1", "dhcp"),
-        ];
-        post_form(self.page, "/setup", Some(cookie), &fields)
-    }
-
-    /// The whole of first boot; the router is claimed when this returns.
-    pub fn claim(&self, site: &str) -> Result<()> {
-        let (cookie, csrf) = self.open()?;
-        let answer = self.send(&cookie, &csrf, site)?;
-        ensure!(answer.status == StatusCode::SEE_OTHER, "not claimed: {} {}", answer.status, answer.body);
-        Ok(())
-    }
-}
-
-/// The API with an administrator's token.
-pub struct Api {
-    page: Page,
-    authorization: String,
-}
-
-impl Api {
-    /// Signs in.
-    pub fn sign_in(page: &Page) -> Result<Self> {
-        let answer = sign_in(page, PASSWORD)?;
-        ensure!(answer.status == StatusCode::OK, "cannot sign in: {} {}", answer.status, answer.body);
-        let body: Value = serde_json::from_str(&answer.body)?;
-        let token = body.get("token").and_then(Value::as_str).context("no token")?;
-        Ok(Self { page: page.clone(), authorization: format!("Bearer {token}") })
-    }
-
-    /// One request.
-    pub fn ask(&self, method: &Method, path: &str, kind: &str, body: &str) -> Result<Response> {
-        let headers = [("Authorization", self.authorization.as_str()), ("Content-Type", kind)];
-        let headers = if body.is_empty() { &headers[..1] } else { &headers[..] };
-        self.page.request(method, path, headers, body)
-    }
-
-    /// `/api/status`.
-    pub fn status(&self) -> Result<Value> {
-        Ok(serde_json::from_str(&self.get("/api/status")?)?)
-    }
-
-    /// A page of the API, which must be there.
-    pub fn get(&self, path: &str) -> Result<String> {
-        let answer = self.ask(&Method::GET, path, "", "")?;
-        ensure!(answer.status == StatusCode::OK, "{path}: {} {}", answer.status, answer.body);
-        Ok(answer.body)
-    }
-
-    /// The running configuration as TOML.
-    pub fn configuration(&self) -> Result<String> {
-        self.get("/api/config")
-    }
-
-    /// Makes a document the running one.
-    pub fn apply(&self, toml: &str) -> Result<Response> {
-        self.ask(&Method::PUT, "/api/config", "application/toml", toml)
-    }
-}
-
-/// Tries to sign in with a password.
-pub fn sign_in(page: &Page, password: &str) -> Result<Response> {
-    let body = json!({ "password": password }).to_string();
-    page.request(&Method::POST, "/api/session", &[("Content-Type", "application/json")], &body)
-}
-
-fn post_form(page: &Page, path: &str, cookie: Option<&str>, fields: &[(&str, &str)]) -> Result<Response> {
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    let origin = format!("https://{}", page.authority());
-    let mut headers = vec![("Content-Type", "application/x-www-form-urlencoded"), ("Origin", &origin)];
-    headers.extend(cookie.map(|cookie| ("Cookie", cookie)));
-    page.request(&Method::POST, path, &headers, &body)
-}
-
-fn cookie_of(answer: &Response) -> Result<String> {
-    let cookie = answer.headers.get("set-cookie").context("no cookie")?.to_str()?;
-    Ok(cookie.split(';').next().unwrap_or_default().to_owned())
-}
-
-fn csrf_of(form: &Response) -> Result<String> {
-    let (_, rest) = form.body.split_once("name=\"csrf\" value=\"").context("the form has no token")?;
-    Ok(rest.split('"').next().unwrap_or_default().to_owned())
 }

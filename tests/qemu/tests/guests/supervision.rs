@@ -28,7 +28,6 @@ pub struct Process {
     pub bounding: String,
     pub no_new_privileges: bool,
     pub seccomp: u32,
-    pub resident_kib: u64,
     pub cgroup: String,
     pub state: String,
     pub is_kernel: bool,

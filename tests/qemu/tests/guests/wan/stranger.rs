@@ -80,7 +80,7 @@ impl Stranger {
             Protocol::Tcp => ip.tcp(SOURCE_PORT, port, 1, 64_240).syn().write(&mut frame, &[]),
             Protocol::Udp => ip.udp(SOURCE_PORT, port).write(&mut frame, b"knock"),
         };
-        written.expect("a knock fits into a frame");
+        debug_assert!(written.is_ok(), "a knock fits into a frame");
         self.tap.send(&frame);
     }
 
@@ -88,7 +88,7 @@ impl Stranger {
     pub fn knock_at_pace(&self, protocol: Protocol, port: u16) {
         self.knock(protocol, port);
         self.sent.set(self.sent.get() + 1);
-        if self.sent.get() % BURST == 0 {
+        if self.sent.get().is_multiple_of(BURST) {
             self.listen(PAUSE);
         }
     }
