@@ -35,8 +35,13 @@ fn a_wrong_configuration_is_refused_with_reasons_and_kept_in_the_text_field() {
     let mut browser = stand.claim();
     let page = browser.get("/configuration");
     let csrf = page.csrf();
-    let answer = browser.post("/configuration", &[("csrf", &csrf), ("action", "apply"), ("toml", "version = 1\nnonsense = true\n")]);
-    assert!(answer.status == 422 && answer.body.contains("Nothing was changed") && answer.body.contains("nonsense"), "{}", answer.body);
+    let answer = browser
+        .post("/configuration", &[("csrf", &csrf), ("action", "apply"), ("toml", "version = 1\nnonsense = true\n")]);
+    assert!(
+        answer.status == 422 && answer.body.contains("Nothing was changed") && answer.body.contains("nonsense"),
+        "{}",
+        answer.body
+    );
     let error = stand.sign_in().api("POST", "/api/config/check", TOML, "nonsense").json();
     assert!(error["error"]["code"].is_string() && error["error"]["message"].is_string(), "{error}");
 }
@@ -68,7 +73,8 @@ fn the_router_restarts_only_after_the_box_is_ticked() {
     let mut browser = stand.claim();
     let csrf = browser.get("/system").csrf();
     assert_eq!(browser.post("/system/reboot", &[("csrf", &csrf)]).status, 422);
-    let asked_to_reboot = || stand.asked.lock().unwrap().iter().any(|request| matches!(request, patronus_ipc::init::Request::Reboot));
+    let asked_to_reboot =
+        || stand.asked.lock().unwrap().iter().any(|request| matches!(request, patronus_ipc::init::Request::Reboot));
     assert!(!asked_to_reboot());
     assert_eq!(browser.post("/system/reboot", &[("csrf", &csrf), ("sure", "yes")]).status, 200);
     assert!(asked_to_reboot());
@@ -79,7 +85,8 @@ fn guessing_passwords_becomes_slow_and_others_can_still_sign_in() {
     let stand = Stand::start();
     stand.claim();
     let wrong = "{\"password\":\"wrong wrong wrong\"}";
-    let statuses: Vec<u16> = (0..7).map(|_| Browser::default().api("POST", "/api/session", JSON, wrong).status).collect();
+    let statuses: Vec<u16> =
+        (0..7).map(|_| Browser::default().api("POST", "/api/session", JSON, wrong).status).collect();
     assert_eq!(statuses, [401, 401, 401, 401, 401, 429, 429]);
 }
 

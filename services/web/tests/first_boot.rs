@@ -90,7 +90,11 @@ fn the_page_tells_its_new_address_before_it_moves() {
     let mut stranger = Browser::default();
     stand.enter_code(&mut stranger);
     let other = stranger.get("/setup").csrf();
-    assert_eq!(stranger.post("/setup/finish", &[("csrf", &other)]).field("location"), Some("/setup"), "another session finishes nothing");
+    assert_eq!(
+        stranger.post("/setup/finish", &[("csrf", &other)]).field("location"),
+        Some("/setup"),
+        "another session finishes nothing"
+    );
     let done = browser.post("/setup/finish", &[("csrf", &csrf)]);
     assert!(done.status == 200 && done.body.contains("https://10.20.30.1/"), "{}", done.body);
     assert!(browser.get("/api/config").body.contains("10.20.30.1/24"));
@@ -133,7 +137,9 @@ fn ten_thousand_racing_claims_make_one_owner() {
         let racers: Vec<_> = (0..AT_A_TIME)
             .map(|racer| {
                 let (browser, csrf) = (browser.clone(), csrf.clone());
-                scope.spawn(move || (0..CLAIMS / AT_A_TIME).filter_map(|_| race(&mut browser.clone(), &csrf, racer)).collect::<Vec<_>>())
+                scope.spawn(move || {
+                    (0..CLAIMS / AT_A_TIME).filter_map(|_| race(&mut browser.clone(), &csrf, racer)).collect::<Vec<_>>()
+                })
             })
             .collect();
         racers.into_iter().flat_map(|racer| racer.join().unwrap()).collect()
@@ -146,7 +152,8 @@ fn ten_thousand_racing_claims_make_one_owner() {
 /// One claim with a site name and password of its own; the racer's number if it won.
 fn race(browser: &mut Browser, csrf: &str, racer: usize) -> Option<String> {
     let (site, password) = (format!("racer-{racer}"), format!("{PASSWORD} {racer}"));
-    let mut fields: Vec<(&str, &str)> = FORM.iter().copied().filter(|(name, _)| !["site", "password", "password-again"].contains(name)).collect();
+    let mut fields: Vec<(&str, &str)> =
+        FORM.iter().copied().filter(|(name, _)| !["site", "password", "password-again"].contains(name)).collect();
     fields.extend([("csrf", csrf), ("site", &site), ("password", &password), ("password-again", &password)]);
     let answer = browser.post("/setup", &fields);
     match answer.status {

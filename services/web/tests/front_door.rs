@@ -59,7 +59,17 @@ fn malformed_requests_get_an_error_or_nothing_and_the_door_stays_open() {
     }
     let administrator = stand.claim();
     let refusals = administrator.get("/api/status").json()["front_door"]["refusals"].clone();
-    for name in ["host-missing", "target-form", "odd-path", "method", "transfer-encoding", "length-required", "body-too-large", "head-too-large", "malformed"] {
+    for name in [
+        "host-missing",
+        "target-form",
+        "odd-path",
+        "method",
+        "transfer-encoding",
+        "length-required",
+        "body-too-large",
+        "head-too-large",
+        "malformed",
+    ] {
         assert!(refusals[name].as_u64() > Some(0), "{name} is not counted: {refusals}");
     }
 }
@@ -68,7 +78,10 @@ fn malformed_requests_get_an_error_or_nothing_and_the_door_stays_open() {
 fn a_second_request_hidden_in_the_first_is_never_answered() {
     let _stand = Stand::start();
     let inner = format!("GET /setup/code HTTP/1.1\r\nHost: {ADDRESS}\r\n\r\n");
-    let outer = format!("POST /setup/code HTTP/1.1\r\nHost: {ADDRESS}\r\nTransfer-Encoding: chunked\r\nContent-Length: {}\r\n\r\n0\r\n\r\n{inner}", inner.len() + 5);
+    let outer = format!(
+        "POST /setup/code HTTP/1.1\r\nHost: {ADDRESS}\r\nTransfer-Encoding: chunked\r\nContent-Length: {}\r\n\r\n0\r\n\r\n{inner}",
+        inner.len() + 5
+    );
     let mut stream = tls(tcp_from([192, 168, 42, 1])).unwrap();
     stream.write_all(outer.as_bytes()).unwrap();
     assert!(read_answer(&mut stream).is_none_or(|answer| answer.status >= 400));
@@ -79,8 +92,12 @@ fn a_second_request_hidden_in_the_first_is_never_answered() {
 fn thirty_hostile_host_and_origin_pairs_change_nothing() {
     let stand = Stand::start();
     let hosts = ["evil.example", "192.168.42.2", "patronus.lan.evil.example", "localhost", "127.0.0.1"];
-    let origins = ["null", "https://evil.example", "http://192.168.42.1", "https://192.168.42.1:8443", "https://patronus.lan"];
-    let pairs = hosts.iter().map(|host| (*host, "https://192.168.42.1")).chain(hosts.iter().flat_map(|host| origins.iter().map(|origin| (*host, *origin))));
+    let origins =
+        ["null", "https://evil.example", "http://192.168.42.1", "https://192.168.42.1:8443", "https://patronus.lan"];
+    let pairs = hosts
+        .iter()
+        .map(|host| (*host, "https://192.168.42.1"))
+        .chain(hosts.iter().flat_map(|host| origins.iter().map(|origin| (*host, *origin))));
     let own_host = origins.iter().map(|origin| (ADDRESS, *origin));
     let body = format!("code={}", stand.claim_code().unwrap());
     let mut tried = 0;
@@ -104,7 +121,14 @@ fn every_route_with_every_method_and_identity_answers_as_the_table_says() {
     check_all(false, &[(Browser::default(), Identity::Anyone), (claimant.clone(), Identity::Claimant)]);
     stand.claim();
     let administrator = stand.sign_in();
-    check_all(true, &[(Browser::default(), Identity::Anyone), (claimant, Identity::Anyone), (administrator, Identity::Administrator)]);
+    check_all(
+        true,
+        &[
+            (Browser::default(), Identity::Anyone),
+            (claimant, Identity::Anyone),
+            (administrator, Identity::Administrator),
+        ],
+    );
 }
 
 /// Requests without intent (no origin, no token, empty body): what is open answers something else than 401, 404 and 405, and
@@ -157,7 +181,11 @@ fn five_hundred_slow_clients_do_not_keep_the_page_from_answering() {
         }
         let asked = Instant::now();
         assert_eq!(Browser::default().get("/setup/code").status, 200, "round {round}");
-        assert!(asked.elapsed() < Duration::from_secs(3), "round {round}: {:?} (500 were open after {opened:?})", asked.elapsed());
+        assert!(
+            asked.elapsed() < Duration::from_secs(3),
+            "round {round}: {:?} (500 were open after {opened:?})",
+            asked.elapsed()
+        );
     }
     drop((slow, dripping));
     let refusals = stand.claim().get("/api/status").json()["front_door"]["refusals"].clone();

@@ -66,6 +66,11 @@ pub(super) fn token(csrf: &str) -> Markup {
     html! { input type="hidden" name="csrf" value=(csrf); }
 }
 
+/// Tells password managers whose password it is; not sent.
+pub(super) fn username() -> Markup {
+    html! { input type="text" autocomplete="username" value="admin" readonly hidden aria-hidden="true"; }
+}
+
 fn document(title: &str, header: Markup, width: &str, body: Markup) -> Markup {
     html! {
         (DOCTYPE)

@@ -16,6 +16,7 @@ pub(crate) fn login(error: Option<&str>) -> Markup {
                 h1 { "Sign in" }
                 @if let Some(error) = error { (message(Tone::Bad, "Not signed in", html! { p { (error) } })) }
                 form method="post" action="/login" {
+                    (layout::username())
                     (field("password", "Administrator password", None, None, html! {
                         input #password name="password" type="password" autocomplete="current-password" required autofocus maxlength="256";
                     }))

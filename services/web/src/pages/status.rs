@@ -26,12 +26,14 @@ pub(crate) fn page(status: &Status, csrf: &str) -> Markup {
                     @if let Some(machine) = &status.machine {
                         section.card { h2 { "System" } (system(status, machine)) }
                     }
-                    section.card { h2 { "Time" } (time(status)) }
+                    div.stack {
+                        section.card { h2 { "Time" } (time(status)) }
+                        section.card { h2 { "Front door" } (front_door(status)) }
+                    }
                 }
                 @if let Some(machine) = &status.machine {
                     section.card { h2 { "Services" } (services(&machine.services)) }
                 }
-                section.card { h2 { "Front door" } (front_door(status)) }
             }
         },
     )

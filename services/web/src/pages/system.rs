@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{
-    layout::{self, token},
+    layout::{self, token, username},
     parts::{Tone, duration, fact, field, message},
 };
 use crate::view::Status;
@@ -28,7 +28,7 @@ pub(crate) fn page(status: &Status, said: &Message, csrf: &str) -> Markup {
             @if let Message::Error(error) = said { (message(Tone::Bad, "Nothing was changed", html! { p { (error) } })) }
             div.grid {
                 section.card { h2 { "Change the password" } (password(csrf)) }
-                div {
+                div.stack {
                     section.card {
                         h2 { "Restart" }
                         @if let Some(machine) = &status.machine {
@@ -57,6 +57,7 @@ fn password(csrf: &str) -> Markup {
     html! {
         form method="post" action="/system/password" {
             (token(csrf))
+            (username())
             (field("current", "Present password", None, None, input("current", "current-password")))
             (field("new", "New password", Some("Four or five unrelated words are strong and easy to remember."), None, input("new", "new-password")))
             (field("new-again", "The new password again", None, None, input("new-again", "new-password")))

@@ -23,9 +23,21 @@ pub fn start(ipc_dir: &Path) -> (Console, Asked) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let _ = tokio::join!(
-                patronus_ipc::serve::<init::Init>(init_socket, access(&["status", "logs", "show-console", "reboot", "power-off"]), Arc::new(init_part)),
-                patronus_ipc::serve::<link::Link>(link_socket, access(&["watch"]), Arc::new(Constant(watch::Sender::new(links())))),
-                patronus_ipc::serve::<clock::Clock>(clock_socket, access(&["watch"]), Arc::new(Constant(watch::Sender::new(time())))),
+                patronus_ipc::serve::<init::Init>(
+                    init_socket,
+                    access(&["status", "logs", "show-console", "reboot", "power-off"]),
+                    Arc::new(init_part)
+                ),
+                patronus_ipc::serve::<link::Link>(
+                    link_socket,
+                    access(&["watch"]),
+                    Arc::new(Constant(watch::Sender::new(links())))
+                ),
+                patronus_ipc::serve::<clock::Clock>(
+                    clock_socket,
+                    access(&["watch"]),
+                    Arc::new(Constant(watch::Sender::new(time())))
+                ),
             );
         });
     });
@@ -90,14 +102,21 @@ fn links() -> link::State {
         gateways: vec!["203.0.113.1".parse().unwrap()],
         dns: vec!["203.0.113.1".parse().unwrap()],
         ntp: vec![],
-        lease: Some(link::Lease { state: "BOUND".to_owned(), server: "203.0.113.1".parse().ok(), expires_uptime_ms: Some(u64::from(u32::MAX)) }),
+        lease: Some(link::Lease {
+            state: "BOUND".to_owned(),
+            server: "203.0.113.1".parse().ok(),
+            expires_uptime_ms: Some(u64::from(u32::MAX)),
+        }),
         problem: None,
     };
     link::State {
         generation: Generation(1),
         ports: vec![port(0, link::Role::Wan, true), port(1, link::Role::Lan, true), port(2, link::Role::Lan, false)],
         uplinks: vec![uplink],
-        lan: link::Lan { device: "lo".parse().ok(), addresses: vec![format!("{}/24", super::ADDRESS).parse().unwrap()] },
+        lan: link::Lan {
+            device: "lo".parse().ok(),
+            addresses: vec![format!("{}/24", super::ADDRESS).parse().unwrap()],
+        },
     }
 }
 
@@ -147,7 +166,12 @@ fn status() -> init::Status {
 }
 
 fn logs(source: Option<&str>) -> init::LogPage {
-    let line = |sequence, uptime_ms, source: &str, text: &str| init::LogLine { sequence, uptime_ms, source: source.to_owned(), text: text.to_owned() };
+    let line = |sequence, uptime_ms, source: &str, text: &str| init::LogLine {
+        sequence,
+        uptime_ms,
+        source: source.to_owned(),
+        text: text.to_owned(),
+    };
     let mut lines = vec![
         line(1, 0, "kernel", "Linux version 6.12.117-patronus"),
         line(2, 412, "init", "data partition clean"),

@@ -39,7 +39,8 @@ impl Drop for Service {
 impl Stand {
     /// Moves this thread into a network of its own and starts everything.
     pub fn start() -> Self {
-        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("the tests need root, as the router's init does");
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
+            .expect("the tests need root, as the router's init does");
         run("ip", &["link", "set", "lo", "up"]);
         run("ip", &["address", "add", &format!("{ADDRESS}/24"), "dev", "lo"]);
         let dir = tempfile::tempdir().unwrap();
@@ -104,7 +105,17 @@ pub fn run(program: &str, arguments: &[&str]) {
 fn config_binary() -> PathBuf {
     static BUILD: std::sync::Once = std::sync::Once::new();
     BUILD.call_once(|| run(env!("CARGO"), &["build", "--quiet", "--package", "patronus-config"]));
-    Path::new(env!("CARGO_BIN_EXE_patronus-web")).with_file_name("patronus-config")
+    beside("patronus-config")
+}
+
+/// `patronusctl`, built likewise.
+pub fn patronusctl() -> PathBuf {
+    run(env!("CARGO"), &["build", "--quiet", "--package", "patronus-cli"]);
+    beside("patronusctl")
+}
+
+fn beside(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_BIN_EXE_patronus-web")).with_file_name(name)
 }
 
 /// Starts a service as `init` does: environment, listening socket, and a pipe on which it says that it is ready.

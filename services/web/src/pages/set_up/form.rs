@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use patronus_ipc::link::Port;
 
 use super::super::{
-    layout::{self, token},
+    layout::{self, token, username},
     parts::{Tone, carrier, described_by, field, message},
 };
 use crate::{form::Form, setup::Errors};
@@ -14,7 +14,7 @@ pub(crate) fn form(values: &Form, ports: &[Port], errors: &Errors, csrf: &str) -
     layout::plain(
         "Set up",
         html! {
-            @if !errors.is_empty() { (summary(errors)) }
+            @if !errors.is_empty() { (summary(ports, errors)) }
             section.intro {
                 p.eyebrow { "First start" }
                 h1 { "Set up this router" }
@@ -36,7 +36,8 @@ pub(crate) fn form(values: &Form, ports: &[Port], errors: &Errors, csrf: &str) -
     )
 }
 
-fn summary(errors: &Errors) -> Markup {
+fn summary(ports: &[Port], errors: &Errors) -> Markup {
+    let ordered = in_page_order(ports, errors);
     let count = errors.len();
     let title = if count == 1 {
         "One thing needs your attention".to_owned()
@@ -46,11 +47,23 @@ fn summary(errors: &Errors) -> Markup {
     html! {
         div #summary tabindex="-1" {
             (message(Tone::Bad, &title, html! {
-                ul { @for (name, error) in errors { li { a href={ "#" (name) } { (error) } } } }
+                ul { @for (name, error) in ordered { li { a href={ "#" (name) } { (error) } } } }
                 p { "Please type the passwords again: they are not kept." }
             }))
         }
     }
+}
+
+/// The errors as the eye meets their fields.
+fn in_page_order<'e>(ports: &[Port], errors: &'e Errors) -> Vec<(&'e String, &'e String)> {
+    let of_port = |port: &Port| ["address", "gateway", "dns"].map(|field| format!("{field}-{}", port.name));
+    let mut order: Vec<String> =
+        ["site", "timezone", "password", "password-again", "ports"].map(str::to_owned).to_vec();
+    order.extend(ports.iter().flat_map(of_port));
+    order.extend(["lan-address", "network"].map(str::to_owned));
+    let mut ordered: Vec<_> = errors.iter().collect();
+    ordered.sort_by_key(|(name, _)| order.iter().position(|field| field == *name));
+    ordered
 }
 
 fn site(values: &Form, errors: &Errors) -> Markup {
@@ -81,6 +94,7 @@ fn password(errors: &Errors) -> Markup {
     html! {
         section.card {
             h2 { "Administrator password" }
+            (username())
             (field("password", "Password", Some("Four or five unrelated words are strong and easy to remember."),
                 errors.get("password"), input("password", true)))
             p #strength.strength role="status" aria-live="polite" {}
