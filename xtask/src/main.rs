@@ -2,6 +2,7 @@
 
 #![allow(unreachable_pub, reason = "a program exports nothing; `pub` marks what a module offers the others")]
 
+mod bench;
 mod build;
 mod interrupt;
 mod progress;
@@ -31,6 +32,8 @@ enum Task {
     Run(run::RunArgs),
     /// Run every test, or some groups of them.
     Test(test::TestArgs),
+    /// Measure something.
+    Bench(bench::BenchArgs),
 }
 
 fn main() -> Result<()> {
@@ -40,5 +43,6 @@ fn main() -> Result<()> {
         Task::Reproduce => build::reproduce(&workspace),
         Task::Run(args) => run::run(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
+        Task::Bench(args) => bench::bench(&workspace, &args),
     }
 }

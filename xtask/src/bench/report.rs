@@ -1,0 +1,147 @@
+//! Figures: collected, summed up, shown and written.
+
+use std::{collections::BTreeMap, fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::workspace::Workspace;
+
+/// The runs of one benchmark, by figure, as they come.
+#[derive(Debug, Default)]
+pub(super) struct Runs {
+    order: Vec<&'static str>,
+    values: BTreeMap<&'static str, (&'static str, Vec<f64>)>,
+}
+
+impl Runs {
+    /// Notes one measured value of a figure.
+    pub(super) fn note(&mut self, figure: &'static str, unit: &'static str, value: f64) {
+        if !self.order.contains(&figure) {
+            self.order.push(figure);
+        }
+        self.values.entry(figure).or_insert_with(|| (unit, Vec::new())).1.push(value);
+    }
+}
+
+/// What goes into the file.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    machine: String,
+    command: String,
+    figures: Vec<Figure>,
+}
+
+/// One figure of ours, and how it compares.
+#[derive(Debug, Serialize)]
+struct Figure {
+    name: &'static str,
+    unit: &'static str,
+    runs: usize,
+    median: f64,
+    min: f64,
+    max: f64,
+    /// The rival's median divided by ours: how many times smaller or faster we are.
+    ratio: Option<f64>,
+    ratio_to: Option<String>,
+}
+
+impl Report {
+    /// Sums up our runs; `rival` has a name and the runs of the same figures.
+    pub(super) fn new(command: &str, ours: &Runs, rival: Option<(&str, &Runs)>) -> Result<Self> {
+        let figures = ours.order.iter().map(|name| figure(name, ours, rival)).collect::<Result<_>>()?;
+        Ok(Self { machine: machine()?, command: command.to_owned(), figures })
+    }
+
+    /// Prints the table.
+    pub(super) fn show(&self) {
+        println!("\n{}\n{}\n", self.machine, self.command);
+        println!("{:<22} {:>5} {:>11} {:>11} {:>11}  {:<10} ratio", "figure", "runs", "median", "min", "max", "unit");
+        for figure in &self.figures {
+            let ratio = match (figure.ratio, &figure.ratio_to) {
+                (Some(ratio), Some(rival)) => format!("{ratio:.1}x {rival}"),
+                _ => String::new(),
+            };
+            println!(
+                "{:<22} {:>5} {:>11.2} {:>11.2} {:>11.2}  {:<10} {ratio}",
+                figure.name, figure.runs, figure.median, figure.min, figure.max, figure.unit
+            );
+        }
+    }
+
+    /// Writes `target/bench/NAME.json`; gives its path.
+    pub(super) fn write(&self, workspace: &Workspace, name: &str) -> Result<PathBuf> {
+        let directory = workspace.target.join("bench");
+        fs::create_dir_all(&directory)?;
+        let path = directory.join(format!("{name}.json"));
+        fs::write(&path, serde_json::to_vec_pretty(self)?)?;
+        Ok(path)
+    }
+}
+
+fn figure(name: &'static str, ours: &Runs, rival: Option<(&str, &Runs)>) -> Result<Figure> {
+    let (unit, values) = ours.values.get(name).context("a figure without runs")?;
+    let median_ours = median(values);
+    let of_rival = rival.and_then(|(rival, runs)| Some((rival.to_owned(), median(&runs.values.get(name)?.1))));
+    Ok(Figure {
+        name,
+        unit,
+        runs: values.len(),
+        median: median_ours,
+        min: values.iter().copied().fold(f64::INFINITY, f64::min),
+        max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        ratio: of_rival.as_ref().map(|(_, median)| median / median_ours),
+        ratio_to: of_rival.map(|(rival, _)| rival),
+    })
+}
+
+/// The middle value; of an even number of values, the mean of the two in the middle.
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = |index: usize| sorted.get(index).copied().unwrap_or(f64::NAN);
+    let half = sorted.len() / 2;
+    if sorted.len().is_multiple_of(2) {
+        f64::midpoint(middle(half.wrapping_sub(1)), middle(half))
+    } else {
+        middle(half)
+    }
+}
+
+/// Processor, number of processors, memory, kernel, emulator.
+fn machine() -> Result<String> {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo")?;
+    let field = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    };
+    let processors = cpuinfo.lines().filter(|line| line.starts_with("processor")).count();
+    let model = field(&cpuinfo, "model name").unwrap_or_default();
+    let memory = field(&fs::read_to_string("/proc/meminfo")?, "MemTotal").unwrap_or_default();
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let qemu = std::process::Command::new("qemu-system-x86_64").arg("--version").output()?.stdout;
+    let qemu = String::from_utf8_lossy(&qemu).lines().next().unwrap_or_default().to_owned();
+    Ok(format!("{processors} x {model}, {memory}, Linux {}, {qemu} (TCG)", kernel.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_the_middle() {
+        assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
+        assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
+        assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn a_ratio_tells_how_many_times_the_rival_is_larger() {
+        let (mut ours, mut theirs) = (Runs::default(), Runs::default());
+        ours.note("page", "s", 2.0);
+        theirs.note("page", "s", 33.0);
+        let report = Report::new("bench", &ours, Some(("rival", &theirs))).unwrap();
+        assert_eq!(report.figures[0].ratio, Some(16.5));
+        assert_eq!(report.figures[0].ratio_to.as_deref(), Some("rival"));
+    }
+}
