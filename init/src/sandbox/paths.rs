@@ -10,6 +10,9 @@ pub const SOCKETS: &str = "/run/patronus";
 /// Facts of the image, such as its version.
 pub const FACTS: &str = "/etc/patronus";
 
+/// What every service sees beside its own. Randomness as files is for libraries that do not find the system call in a static program.
+const COMMON: [&str; 5] = [SOCKETS, FACTS, "/proc/sys/kernel/random/boot_id", "/dev/random", "/dev/urandom"];
+
 /// What a service may do with a path and all below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
@@ -22,7 +25,7 @@ pub enum Right {
 /// Everything a service sees. Paths that a machine does not have are left out.
 #[must_use]
 pub fn visible(service: &Service) -> Vec<(PathBuf, Right)> {
-    let mut paths = vec![(PathBuf::from(SOCKETS), Right::Read), (PathBuf::from(FACTS), Right::Read)];
+    let mut paths: Vec<(PathBuf, Right)> = COMMON.map(|path| (PathBuf::from(path), Right::Read)).into();
     if service.state {
         paths.push((state_dir(service), Right::Write));
     }

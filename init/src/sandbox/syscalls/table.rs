@@ -39,6 +39,7 @@ pub(super) const BASE: &[Use] = &[
     (SYS_arch_prctl, ANY), (SYS_sched_yield, ANY), (SYS_sched_getaffinity, ANY),
     (SYS_prctl, &[is(0, PR_SET_NAME)]),
     (SYS_prctl, &[is(0, PR_SET_VMA)]), // The allocator names its memory.
+    (SYS_prctl, &[is(0, PR_GET_AUXV)]), // What the kernel told the program at its start.
     (SYS_prlimit64, &[Argument(2, LONG, 0)]), // Reading limits, not setting them.
     (SYS_getpid, ANY), (SYS_gettid, ANY), (SYS_getppid, ANY), (SYS_getuid, ANY), (SYS_geteuid, ANY), (SYS_getgid, ANY),
     (SYS_getegid, ANY), (SYS_getresuid, ANY), (SYS_getresgid, ANY), (SYS_uname, ANY), (SYS_sysinfo, ANY),
@@ -100,5 +101,7 @@ pub(super) const PACKET: &[Use] = &[
 pub(super) const CLOCK_SET: &[Use] =
     &[(SYS_clock_settime, ANY), (SYS_clock_adjtime, ANY), (SYS_adjtimex, ANY), (SYS_settimeofday, ANY)];
 
+/// `linux/prctl.h`; too new for the C library's header.
+const PR_GET_AUXV: c_int = 0x4155_5856;
 /// `ethtool`'s request; the C library's header has it elsewhere.
 const SIOCETHTOOL: c_ulong = 0x8946;
