@@ -25,7 +25,7 @@ use anyhow::Result;
 use crate::workspace::Workspace;
 
 pub use args::ImageArgs;
-pub use assemble::{BuiltImage, image};
+pub use assemble::image;
 pub use reproduce::reproduce;
 pub use variant::{Formats, Variant};
 

@@ -19,7 +19,7 @@ use crate::workspace::Workspace;
 /// Part of the cache key: raise it when the steps below change what comes out.
 const RECIPE: &str = "allnoconfig, merge_config -m, olddefconfig, bzImage; 1";
 /// Lines that `make bzImage` prints, for the percentage.
-const EXPECTED_LINES: usize = 1750;
+const EXPECTED_LINES: usize = 2900;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -10,7 +10,7 @@ use super::shell::{run, succeeds};
 use crate::progress;
 
 /// Tools that turn parts into an image.
-pub(super) const IMAGE_TOOLS: &[&str] =
+pub const IMAGE_TOOLS: &[&str] =
     &["cryptsetup-bin", "dosfstools", "e2fsprogs", "erofs-utils", "mtools", "qemu-utils", "zstd"];
 /// What a kernel is compiled with.
 pub(super) const KERNEL_TOOLS: &[&str] =

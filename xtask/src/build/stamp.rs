@@ -14,6 +14,8 @@ use super::variant::Variant;
 use crate::workspace::Workspace;
 
 const FILE: &str = "built.json";
+/// The program that runs, also when cargo has replaced its file meanwhile.
+const THIS_PROGRAM: &str = "/proc/self/exe";
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Stamp {
@@ -26,7 +28,7 @@ struct Stamp {
 /// # Errors
 /// When an input cannot be read.
 pub(super) fn inputs(workspace: &Workspace, variant: &Variant, parts: &Parts) -> Result<String> {
-    let assembler = sums::of_file(&std::env::current_exe()?)?;
+    let assembler = sums::of_file(Path::new(THIS_PROGRAM))?;
     let kernel = sums::of_file(&parts.kernel.bzimage)?;
     let skeleton = skeleton(&workspace.root.join("rootfs"))?;
     let programs: String =

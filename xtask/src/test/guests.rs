@@ -19,6 +19,9 @@ const MACHINES_AT_ONCE: &str = "--test-threads=2";
 pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     packages::ensure(PACKAGES)?;
     images::build(workspace)?;
+    let mut reproduce = Command::new(std::env::current_exe()?);
+    reproduce.env("CARGO_TARGET_DIR", &workspace.target).arg("reproduce");
+    tally.check("two_builds_of_one_commit_in_two_directories_are_the_same_bytes", &mut reproduce)?;
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(&workspace.root).args(["test", "--package", "patronus-qemu", "--test", "guests"]);
     command.env("CARGO_TARGET_DIR", &workspace.target).args(["--", MACHINES_AT_ONCE]);

@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::tally::Tally;
-use crate::{progress, workspace::Workspace};
+use crate::{build::packages, progress, workspace::Workspace};
 
 /// Crates whose tests start emulated machines: the group `qemu` runs those.
 const MACHINES: &str = "patronus-qemu";
@@ -14,6 +14,8 @@ const DENY_VERSION: &str = "0.20.2";
 
 /// Runs the group.
 pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    packages::ensure(packages::IMAGE_TOOLS)?;
+    packages::ensure(&["gdisk"])?;
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(&workspace.root).args(arguments);
