@@ -18,6 +18,9 @@ use crate::{
     uki::{self, Name},
 };
 
+/// A boot that is on trial may take this long until its services are ready; a slow machine needs a tenth of it.
+const TRIAL_MS: u64 = 5 * 60 * 1_000;
+
 /// The trial that this boot is.
 #[derive(Debug, Default)]
 pub struct Trial {
@@ -43,6 +46,19 @@ impl Trial {
             Ok(()) => console.line("healthy: this boot entry is good"),
             Err(error) => console.line(&format!("healthy, but this boot entry stays on trial: {error}")),
         }
+    }
+
+    /// Whether the boot loader counts this boot, and its time to become healthy is over. A good entry is never given up this way: a
+    /// machine in service stays up as it is, and says what is wrong.
+    #[must_use]
+    pub fn is_overdue(&self, now_ms: u64) -> bool {
+        !self.passed && now_ms >= TRIAL_MS && self.entry.is_some_and(|entry| entry.tries.is_some())
+    }
+
+    /// This boot did not become healthy in time: the next one shall say why.
+    pub fn fail(&mut self, reason: &str) -> io::Result<()> {
+        let text = format!("not healthy within {} s: {reason}", TRIAL_MS / 1_000);
+        self.meta.as_mut().map_or(Ok(()), |meta| meta.update(|record| record.last_failure = text))
     }
 
     fn bless(&mut self) -> io::Result<()> {
@@ -95,6 +111,16 @@ mod tests {
         rename_in(directory.path(), entry, entry.blessed()).unwrap();
         assert_eq!(fs::read_to_string(directory.path().join("p2a.efi")).unwrap(), "p2a+2-1.efi");
         assert!(directory.path().join("p1b+3.efi").exists());
+    }
+
+    #[test]
+    fn only_a_counted_boot_that_has_not_passed_is_overdue() {
+        let trial = |name| Trial::new(None, None, Name::parse(name));
+        assert!(!trial("p2a+2-1.efi").is_overdue(TRIAL_MS - 1));
+        assert!(trial("p2a+2-1.efi").is_overdue(TRIAL_MS));
+        assert!(!trial("p2a.efi").is_overdue(TRIAL_MS));
+        assert!(!Trial::default().is_overdue(TRIAL_MS));
+        assert!(!Trial { passed: true, ..trial("p2a+2-1.efi") }.is_overdue(TRIAL_MS));
     }
 
     #[test]

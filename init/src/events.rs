@@ -127,7 +127,19 @@ impl Loop {
         if self.services.are_healthy() {
             self.trial.pass(&mut self.journal.console);
             self.journal.quiet = true;
+        } else if self.end.is_none() && self.trial.is_overdue(now_ms) {
+            self.give_up_trial(now_ms);
         }
+    }
+
+    /// The boot loader counted this boot as a try; the next one is another try, or another slot.
+    fn give_up_trial(&mut self, now_ms: u64) {
+        let reason = self.services.unready();
+        if let Err(error) = self.trial.fail(&reason) {
+            self.journal.say(now_ms, &format!("noting why this boot failed: {error}"));
+        }
+        self.journal.say(now_ms, &format!("this boot entry is on trial and did not become healthy: {reason}"));
+        self.stop(now_ms, End::Reboot);
     }
 
     fn answer_callers(&mut self, now_ms: u64) {

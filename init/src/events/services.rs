@@ -97,6 +97,18 @@ impl Services {
         self.supervisor.is_healthy()
     }
 
+    /// The services that are not ready, for people.
+    pub(super) fn unready(&self) -> String {
+        let unready = self.status().into_iter().filter(|service| service.state != ServiceState::Ready);
+        let named: Vec<String> = unready
+            .map(|service| match service.last_exit {
+                Some(exit) => format!("{} {exit}", service.name),
+                None => format!("{} is not ready", service.name),
+            })
+            .collect();
+        named.join(", ")
+    }
+
     pub(super) fn deadline(&self) -> Option<u64> {
         self.supervisor.deadline()
     }
