@@ -152,10 +152,10 @@ fn write_initrd(parts: &Parts, initrd: &Path) -> Result<()> {
         tree.directory(directory, 0o755)?;
     }
     tree.program("init", parts.programs.init.as_slice())?;
-    let plain = tempfile::NamedTempFile::new()?;
-    std::fs::write(plain.path(), initramfs::archive(&tree)?)?;
-    run(Command::new("zstd").args(["-q", "-f", "-19", "--single-thread"]).arg(plain.path()).arg("-o").arg(initrd))
-        .map(drop)
+    let work = tempfile::tempdir()?;
+    let plain = work.path().join("initramfs");
+    std::fs::write(&plain, initramfs::archive(&tree)?)?;
+    run(Command::new("zstd").args(["-q", "-f", "-19", "--single-thread"]).arg(&plain).arg("-o").arg(initrd)).map(drop)
 }
 
 fn write_ukis(parts: &Parts, built: &BuiltImage) -> Result<()> {
