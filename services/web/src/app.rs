@@ -112,6 +112,12 @@ impl App {
         }
     }
 
+    /// The site's name; empty while the box is unclaimed.
+    pub(crate) fn site(&self) -> String {
+        let claimed = self.configuration().and_then(|state| state.claimed);
+        claimed.map(|claimed| claimed.document.site.name.to_string()).unwrap_or_default()
+    }
+
     /// Ports, uplinks and LAN; empty while `link` has not answered yet.
     pub(crate) fn links(&self) -> link::State {
         self.link.borrow().clone().unwrap_or_default()

@@ -121,11 +121,11 @@ async fn keep_console(app: Arc<App>) {
     loop {
         let facts = console_facts(&app);
         if facts.is_some() && shown != facts {
-            if let Some(facts) = facts.clone() {
-                if app.ask::<init::Init>(init::Request::ShowConsole(facts)).await.is_err() {
-                    sleep(CONSOLE_RETRY).await;
-                    continue;
-                }
+            if let Some(facts) = facts.clone()
+                && app.ask::<init::Init>(init::Request::ShowConsole(facts)).await.is_err()
+            {
+                sleep(CONSOLE_RETRY).await;
+                continue;
             }
             shown = facts;
         }

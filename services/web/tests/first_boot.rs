@@ -1,4 +1,5 @@
 //! First boot through the page, over TLS, with the real `config`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The router from a terminal: the real `patronusctl` against the real API.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
 

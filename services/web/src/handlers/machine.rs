@@ -79,7 +79,9 @@ pub(super) async fn logs_page(app: &App, call: &Call) -> Reply {
     let sources = app.machine().await.map(|machine| machine.services).unwrap_or_default();
     let sources: Vec<String> = sources.into_iter().map(|service| service.name).collect();
     match logs(app, call).await {
-        Ok(page) => reply::page(200, pages::logs::page(&page, &sources, call.query.text("source"), call.csrf())),
+        Ok(page) => {
+            reply::page(200, pages::logs::page(&page, &sources, call.query.text("source"), &app.site(), call.csrf()))
+        }
         Err(refusal) => Failure::from(refusal).into_page(app),
     }
 }

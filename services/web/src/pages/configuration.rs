@@ -104,12 +104,12 @@ fn history(revisions: &[Revision], timezone: &str, csrf: &str) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="History" { table {
             thead { tr {
-                th scope="col" { "Generation" } th scope="col" { "When" } th scope="col" { "Who" } th scope="col" { span.hidden { "Action" } }
+                th scope="col" { "Generation" } th scope="col" { "When" } th.who scope="col" { "Who" } th scope="col" { span.hidden { "Action" } }
             } }
             tbody { @for revision in revisions { tr {
                 th scope="row" { (revision.generation) }
                 td { (moment(revision.committed_unix_s, timezone)) }
-                td { (revision.author) }
+                td.who { (revision.author) }
                 td.action {
                     @if revision.running { (badge(Tone::Good, "Running")) } @else {
                         form method="post" action="/configuration/rollback" {

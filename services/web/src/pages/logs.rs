@@ -9,12 +9,12 @@ use super::layout;
 const MACHINE: [&str; 2] = ["kernel", "init"];
 
 /// The newest lines of one source, or of all.
-pub(crate) fn page(logs: &LogPage, services: &[String], chosen: &str, csrf: &str) -> Markup {
+pub(crate) fn page(logs: &LogPage, services: &[String], chosen: &str, site: &str, csrf: &str) -> Markup {
     let sources = MACHINE.into_iter().chain(services.iter().map(String::as_str));
     layout::administrator(
         "Logs",
         "/logs",
-        "",
+        site,
         csrf,
         html! {
             div.headline { h1 { "Logs" } }

@@ -1,6 +1,8 @@
 //! A stand to run `web` on: a network namespace with the LAN's address, the real `config`, and someone who plays the parts of
 //! `init`, `link` and `clock`, which need a machine.
+// Each test file uses a part of this; a helper that fails shall end its test.
 #![allow(dead_code, missing_docs, unreachable_pub)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod browser;
 pub mod doubles;
