@@ -3,6 +3,8 @@
 //! *Does*: an ordered list of changes; nothing at all where actual and desired agree, so that a restart disturbs no connection.
 //! *Never does*: touch devices that the desired state does not name.
 
+mod words;
+
 use patronus_types::{MacAddr, PortName};
 
 use crate::network::{Address, Device, Ipv6Mode, Network, Route, Rule, lan_device};

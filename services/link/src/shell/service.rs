@@ -82,13 +82,13 @@ impl Service {
                 break;
             }
             for change in &changes {
-                tracing::info!(?change, "network");
+                tracing::info!("{change}");
                 // The new bridge's number is needed by those who join it.
                 if matches!(change, patronus_link::Change::JoinLan(_)) && !picture.indexes.contains_key(&lan()) {
                     picture = Picture::take(&self.handle).await?;
                 }
                 if let Err(error) = apply(&self.handle, &picture, change).await {
-                    tracing::warn!(?change, %error, "network change failed, planned again");
+                    tracing::warn!(%change, %error, "network change failed, planned again");
                 }
             }
             picture = Picture::take(&self.handle).await?;
