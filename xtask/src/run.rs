@@ -11,7 +11,12 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use patronus_qemu::{Segment, Wan};
 
-use crate::{build, interrupt::Interrupt, progress, workspace::Workspace};
+use crate::{
+    build::{self, packages},
+    interrupt::Interrupt,
+    progress,
+    workspace::Workspace,
+};
 use site::Site;
 
 /// More boxes than this do not fit into an ordinary computer's memory.
@@ -45,6 +50,7 @@ pub fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     if args.no_boot {
         return Ok(());
     }
+    packages::ensure(packages::MACHINE_TOOLS)?;
     let interrupt = Interrupt::watch()?;
     let segment = Segment::new()?;
     let mut sites = Vec::new();

@@ -23,8 +23,6 @@ const ROUTER: &str = "systemd,systemd-sysv,systemd-resolved,dbus,udev,iproute2,n
 openssh-server,linux-image-cloud-amd64,ca-certificates";
 /// What builds it.
 const TOOLS: &[&str] = &["debootstrap", "erofs-utils", "e2fsprogs"];
-/// A mirror of Debian.
-const MIRROR: &str = "http://deb.debian.org/debian";
 /// An emulated boot takes half a minute on an idle computer.
 const BOOT_LIMIT: Duration = Duration::from_secs(600);
 /// What the unit at the end of the boot writes to the console, before its figures.
@@ -66,7 +64,7 @@ impl Debian {
     /// Builds it, or finds it in the cache.
     pub(super) fn build(workspace: &Workspace) -> Result<Self> {
         packages::ensure(TOOLS)?;
-        let recipe = [ROUTER, MIRROR, UNIT, SCRIPT, &ROOT_BYTES.to_string()].concat();
+        let recipe = [ROUTER, UNIT, SCRIPT, &ROOT_BYTES.to_string()].concat();
         let key = hex::encode(Sha256::digest(recipe).get(..8).unwrap_or_default());
         let directory = workspace.cache.join("debian").join(key);
         if !directory.join("done").exists() {
@@ -114,7 +112,7 @@ fn make(directory: &Path) -> Result<()> {
     fs::create_dir_all(directory)?;
     let include = format!("--include={}", ROUTER.replace("\\\n", ""));
     let mut debootstrap = Command::new("debootstrap");
-    debootstrap.args(["--variant=minbase", &include, "bookworm"]).arg(&tree).arg(MIRROR);
+    debootstrap.args(["--variant=minbase", &include, "bookworm"]).arg(&tree).arg(packages::main_archive()?);
     progress::long_command(&mut debootstrap, &directory.join("debootstrap.log"), 700)?;
     configure(&tree)?;
     fs::copy(tree.join("vmlinuz"), directory.join("vmlinuz"))?;

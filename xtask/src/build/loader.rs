@@ -10,8 +10,8 @@ use anyhow::{Context as _, Result};
 use patronus_image::sums;
 use serde::Deserialize;
 
-use super::cache;
 use super::shell::run;
+use super::{cache, packages};
 use crate::progress;
 use crate::workspace::Workspace;
 
@@ -54,7 +54,7 @@ fn fetch_into(pin: &Pin, place: &Path) -> Result<()> {
     for directory in ["state/lists/partial", "cache/archives/partial", "download"] {
         std::fs::create_dir_all(apt.path().join(directory))?;
     }
-    let sources = format!("deb {} {} main\n", main_archive()?, pin.suite);
+    let sources = format!("deb {} {} main\n", packages::main_archive()?, pin.suite);
     std::fs::write(apt.path().join("sources.list"), sources)?;
     run(apt_get(apt.path()).arg("update"))?;
     let download = apt.path().join("download");
@@ -75,16 +75,4 @@ fn apt_get(state: &Path) -> Command {
     }
     command.args(["-o", "Dir::Etc::sourceparts=/dev/null", "-o", "Acquire::Languages=none"]);
     command
-}
-
-/// The archive that this machine takes its own Debian packages from.
-fn main_archive() -> Result<String> {
-    let said = run(Command::new("apt-get").args([
-        "indextargets",
-        "--format",
-        "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
-        "Created-By: Packages",
-    ]))?;
-    let found = said.lines().find_map(|line| line.strip_prefix("Debian|Debian|"));
-    found.map(str::to_owned).context("this machine's apt knows no Debian archive")
 }

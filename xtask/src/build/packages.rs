@@ -4,7 +4,7 @@
 
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use super::shell::{run, succeeds};
 use crate::progress;
@@ -12,6 +12,8 @@ use crate::progress;
 /// Tools that turn parts into an image.
 pub const IMAGE_TOOLS: &[&str] =
     &["cryptsetup-bin", "dosfstools", "e2fsprogs", "erofs-utils", "mtools", "qemu-utils", "zstd"];
+/// What runs emulated machines.
+pub const MACHINE_TOOLS: &[&str] = &["ovmf", "qemu-system-x86", "qemu-utils"];
 /// What a kernel is compiled with.
 pub(super) const KERNEL_TOOLS: &[&str] =
     &["bc", "bison", "cpio", "flex", "gcc", "kmod", "libelf-dev", "libssl-dev", "lz4", "make", "perl", "xz-utils"];
@@ -77,4 +79,19 @@ fn installed_version(name: &str) -> Option<String> {
 fn candidate(name: &str) -> Option<String> {
     let said = run(Command::new("apt-cache").args(["policy", name])).ok()?;
     said.lines().find_map(|line| line.trim().strip_prefix("Candidate: ")).map(str::to_owned)
+}
+
+/// The archive that this machine takes its own Debian packages from.
+///
+/// # Errors
+/// If apt has no source of Debian itself.
+pub fn main_archive() -> Result<String> {
+    let said = run(Command::new("apt-get").args([
+        "indextargets",
+        "--format",
+        "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
+        "Created-By: Packages",
+    ]))?;
+    let found = said.lines().find_map(|line| line.strip_prefix("Debian|Debian|"));
+    found.map(str::to_owned).context("this machine's apt knows no Debian archive")
 }

@@ -9,14 +9,14 @@ use anyhow::Result;
 use super::tally::Tally;
 use crate::{build::packages, workspace::Workspace};
 
-/// What runs the machines and looks at the page.
-const PACKAGES: &[&str] =
-    &["qemu-system-x86", "qemu-utils", "ovmf", "util-linux", "e2fsprogs", "chromium-headless-shell"];
+/// What looks at the page and into disks.
+const PACKAGES: &[&str] = &["chromium-headless-shell", "e2fsprogs", "util-linux"];
 /// Machines at one time: two keep two processors busy, more only make each other late.
 const MACHINES_AT_ONCE: &str = "--test-threads=2";
 
 /// Runs the group.
 pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+    packages::ensure(packages::MACHINE_TOOLS)?;
     packages::ensure(PACKAGES)?;
     images::build(workspace)?;
     let mut reproduce = Command::new(std::env::current_exe()?);

@@ -9,13 +9,15 @@ use crate::{build::packages, progress, workspace::Workspace};
 
 /// Crates whose tests start emulated machines: the group `qemu` runs those.
 const MACHINES: &str = "patronus-qemu";
+/// Tools of the tests: partition tables to compare with, network namespaces, other users.
+const PACKAGES: &[&str] = &["gdisk", "iproute2", "util-linux"];
 /// Pinned like every other dependency.
 const DENY_VERSION: &str = "0.20.2";
 
 /// Runs the group.
 pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     packages::ensure(packages::IMAGE_TOOLS)?;
-    packages::ensure(&["gdisk"])?;
+    packages::ensure(PACKAGES)?;
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(&workspace.root).args(arguments);
