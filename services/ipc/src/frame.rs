@@ -50,6 +50,12 @@ impl Decoder {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Whether bytes of a further message are here.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        !self.bytes.is_empty()
+    }
+
     /// Gives the next whole message, or `None` while it is still under way.
     ///
     /// # Errors

@@ -1,25 +1,32 @@
 //! The answering end of a connection.
 //!
 //! *Does*: accept, ask the kernel who is there, check each request against the access table, answer in order.
-//! *Never does*: read from a caller it does not know, keep more than [`MAX_CLIENTS`] connections, wait for a slow reader with
-//! anything but that reader's own task.
+//! *Never does*: read from a caller it does not know, give one caller the places of others, wait for a slow caller with
+//! anything but that caller's own task, end because of one connection.
 //! *Spec*: `docs/ipc.md`, sections "Callers" and "Following".
+
+mod share;
 
 use std::{io, sync::Arc, time::Duration};
 
+use rustix::io::Errno;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{UnixListener, UnixStream},
-    sync::{Semaphore, watch},
-    time::timeout,
+    sync::watch,
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
+use self::share::Clients;
 use crate::{Access, Operation, Outcome, Protocol, Refusal, frame};
 
-/// Connections of one service at a time; there are fewer than ten services, each with a few connections.
-const MAX_CLIENTS: usize = 64;
+/// How long a caller may take from the first byte of a request to its last before it is dropped.
+const REQUEST_DEADLINE: Duration = Duration::from_secs(5);
 /// How long a caller may take to read an answer before it is dropped.
 const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long no connection is accepted after descriptors or memory were used up.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a request leads to.
 pub enum Answer<P: Protocol> {
@@ -35,7 +42,7 @@ pub trait Handler<P: Protocol>: Send + Sync + 'static {
     fn handle(&self, uid: u32, request: P::Request) -> impl Future<Output = Answer<P>> + Send;
 }
 
-/// Answers callers for ever.
+/// Answers callers for ever. A service whose callers are gone for good is of no use: when this ends, the service must end, too.
 ///
 /// # Errors
 /// Only if the listening socket itself fails.
@@ -47,26 +54,62 @@ pub async fn serve<P: Protocol>(
     listener.set_nonblocking(true)?;
     let listener = UnixListener::from_std(listener)?;
     let access = Arc::new(access);
-    let clients = Arc::new(Semaphore::new(MAX_CLIENTS));
+    let clients = Clients::default();
     loop {
-        let (stream, _) = listener.accept().await?;
-        let uid = stream.peer_cred()?.uid();
-        if !access.knows(uid) {
-            tracing::warn!(service = P::SERVICE, uid, "ipc caller unknown");
-            continue;
-        }
-        let Ok(permit) = Arc::clone(&clients).try_acquire_owned() else {
-            tracing::warn!(service = P::SERVICE, uid, "ipc too many connections");
-            continue;
-        };
-        let (access, handler) = (Arc::clone(&access), Arc::clone(&handler));
-        tokio::spawn(async move {
-            if let Err(error) = converse::<P>(stream, uid, &access, &*handler).await {
-                tracing::debug!(service = P::SERVICE, uid, %error, "ipc connection ended");
+        match listener.accept().await {
+            Ok((stream, _)) => welcome::<P>(stream, &access, &clients, &handler),
+            Err(error) => {
+                tracing::warn!(service = P::SERVICE, %error, "ipc connection not accepted");
+                match after(&error) {
+                    AfterError::Next => {}
+                    AfterError::Pause => sleep(ACCEPT_PAUSE).await,
+                    AfterError::End => return Err(error),
+                }
             }
-            drop(permit);
-        });
+        }
     }
+}
+
+/// What follows a connection that could not be accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AfterError {
+    /// It concerned that connection only.
+    Next,
+    /// Something is used up, and would be used up at once again: descriptors, memory.
+    Pause,
+    /// The listening socket is none.
+    End,
+}
+
+/// The errors of accept(2).
+fn after(error: &io::Error) -> AfterError {
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::CONNABORTED | Errno::INTR | Errno::PERM) => AfterError::Next,
+        Some(Errno::BADF | Errno::INVAL | Errno::NOTSOCK | Errno::OPNOTSUPP) => AfterError::End,
+        _ => AfterError::Pause,
+    }
+}
+
+/// Gives a caller a task of its own, if the kernel says that it is one and it has a place.
+fn welcome<P: Protocol>(stream: UnixStream, access: &Arc<Access>, clients: &Clients, handler: &Arc<impl Handler<P>>) {
+    let uid = match stream.peer_cred() {
+        Ok(caller) => caller.uid(),
+        Err(error) => return tracing::warn!(service = P::SERVICE, %error, "ipc caller without a name"),
+    };
+    if !access.knows(uid) {
+        return tracing::warn!(service = P::SERVICE, uid, "ipc caller unknown");
+    }
+    let place = match clients.admit(uid) {
+        Ok(place) => place,
+        Err(reason) => return tracing::warn!(service = P::SERVICE, uid, %reason, "ipc connection closed"),
+    };
+    let (access, handler) = (Arc::clone(access), Arc::clone(handler));
+    tokio::spawn(async move {
+        if let Err(error) = converse::<P>(stream, uid, &access, &*handler).await {
+            tracing::debug!(service = P::SERVICE, uid, %error, "ipc connection ended");
+        }
+        drop(place);
+    });
 }
 
 /// One connection: requests in, answers out, until either end is gone.
@@ -78,11 +121,19 @@ async fn converse<P: Protocol>(
 ) -> io::Result<()> {
     let mut decoder = frame::Decoder::default();
     let mut buffer = vec![0; 4096];
+    let mut deadline = None;
     loop {
         let request = match decoder.poll_message::<P::Request>() {
-            Ok(Some(request)) => request,
+            Ok(Some(request)) => {
+                deadline = decoder.has_begun().then(|| Instant::now() + REQUEST_DEADLINE);
+                request
+            }
             Ok(None) => {
-                let count = stream.read(&mut buffer).await?;
+                let count = match deadline {
+                    None => stream.read(&mut buffer).await?,
+                    Some(deadline) => timeout_at(deadline, stream.read(&mut buffer)).await??,
+                };
+                deadline.get_or_insert_with(|| Instant::now() + REQUEST_DEADLINE);
                 if count == 0 {
                     return Ok(());
                 }

@@ -42,12 +42,16 @@ impl Handler<Echo> for Desk {
     }
 }
 
+/// This process's own user.
+fn uid() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
 /// An echo service in a directory of its own, which grants `operations` to this process's user.
 async fn start(operations: &str) -> (tempfile::TempDir, watch::Sender<u32>) {
     let dir = tempfile::tempdir().unwrap();
     let listener = StdListener::bind(dir.path().join("echo.sock")).unwrap();
-    let uid = rustix::process::getuid().as_raw();
-    let access = if operations.is_empty() { String::new() } else { format!("{uid}={operations}") };
+    let access = if operations.is_empty() { String::new() } else { format!("{}={operations}", uid()) };
     let (sender, receiver) = watch::channel(1);
     tokio::spawn(serve::<Echo>(listener, access.parse().unwrap(), Arc::new(Desk(receiver))));
     (dir, sender)
@@ -97,7 +101,58 @@ async fn a_follower_sees_the_newest_value_and_follows_a_restart() {
     std::fs::remove_file(dir.path().join("echo.sock")).unwrap();
     let listener = StdListener::bind(dir.path().join("echo.sock")).unwrap();
     let (_keep, receiver) = watch::channel(9);
-    let uid = rustix::process::getuid().as_raw();
-    tokio::spawn(serve::<Echo>(listener, format!("{uid}=count").parse().unwrap(), Arc::new(Desk(receiver))));
+    tokio::spawn(serve::<Echo>(listener, format!("{}=count", uid()).parse().unwrap(), Arc::new(Desk(receiver))));
     assert_eq!(*values.wait_for(|value| *value == Some(9)).await.unwrap(), Some(9));
+}
+
+#[test]
+fn only_a_broken_listening_socket_ends_the_service() {
+    let after = |errno: Errno| super::after(&errno.into());
+    assert_eq!(after(Errno::CONNABORTED), AfterError::Next);
+    assert_eq!([Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM].map(after), [AfterError::Pause; 4]);
+    assert_eq!([Errno::BADF, Errno::INVAL, Errno::NOTSOCK].map(after), [AfterError::End; 3]);
+}
+
+#[tokio::test]
+async fn a_caller_with_its_whole_share_is_answered_and_one_more_connection_is_closed() {
+    let (dir, _keep) = start("say").await;
+    let mut held = Vec::new();
+    for word in 0..=share::MAX_CLIENTS_PER_UID as u32 {
+        let mut stream = UnixStream::connect(dir.path().join("echo.sock")).await.unwrap();
+        // The closed one may refuse to take it.
+        let _ = stream.write_all(&frame::encode(&Ask::Say(word)).unwrap()).await;
+        let mut answer = [0; 6];
+        let answered = stream.read_exact(&mut answer).await.is_ok();
+        assert_eq!(answered, word < share::MAX_CLIENTS_PER_UID as u32, "connection {word}");
+        held.push(stream);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_does_not_end_in_time_ends_the_connection_however_it_drips() {
+    let (dir, _keep) = start("say").await;
+    let mut stream = UnixStream::connect(dir.path().join("echo.sock")).await.unwrap();
+    let began = Instant::now();
+    stream.write_all(&100_u32.to_le_bytes()).await.unwrap();
+    let mut answer = [0; 1];
+    let drip = REQUEST_DEADLINE / 4;
+    let ended = loop {
+        match timeout(drip, stream.read(&mut answer)).await {
+            Err(_) => stream.write_all(&[0]).await.unwrap(),
+            Ok(ended) => break ended.unwrap_or(0),
+        }
+    };
+    assert_eq!(ended, 0);
+    assert!(began.elapsed() <= REQUEST_DEADLINE + drip, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_that_is_silent_between_requests_is_kept() {
+    let (dir, _keep) = start("say").await;
+    let mut stream = UnixStream::connect(dir.path().join("echo.sock")).await.unwrap();
+    for word in [1, 2] {
+        stream.write_all(&frame::encode(&Ask::Say(word)).unwrap()).await.unwrap();
+        stream.read_exact(&mut [0; 6]).await.unwrap();
+        sleep(REQUEST_DEADLINE * 10).await;
+    }
 }
