@@ -21,6 +21,8 @@ pub struct Console {
 /// One line, without colours and other escape sequences.
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// Its position on the console, from 0.
+    pub index: usize,
     /// When its first character came, counted from the start of the guest.
     pub at: Duration,
     /// Its text.
@@ -161,14 +163,17 @@ impl State {
             (Escape::Begun, '[') => self.escape = Escape::Parameters,
             (Escape::Begun, _) | (Escape::Parameters, '@'..='~') => self.escape = Escape::None,
             (Escape::Parameters, _) | (Escape::None, '\r') => {}
-            (Escape::None, '\n') => self.line_is_open = false,
+            (Escape::None, '\n') => {
+                self.open_line(at);
+                self.line_is_open = false;
+            }
             (Escape::None, _) => self.open_line(at).push(character),
         }
     }
 
     fn open_line(&mut self, at: Duration) -> &mut String {
         if !self.line_is_open {
-            self.lines.push(Line { at, text: String::new() });
+            self.lines.push(Line { index: self.lines.len(), at, text: String::new() });
             self.line_is_open = true;
         }
         let last = self.lines.len() - 1;
@@ -195,8 +200,8 @@ mod tests {
 
     #[test]
     fn escape_sequences_and_carriage_returns_are_not_text() {
-        let console = shown(b"\x1b[2J\x1b[01;01Hboot\x1b[0m menu\r\nlinux\r\n");
-        assert_eq!(console.text(), "boot menu\nlinux\n");
+        let console = shown(b"\x1b[2J\x1b[01;01Hboot\x1b[0m menu\r\n\r\nlinux\r\n");
+        assert_eq!(console.text(), "boot menu\n\nlinux\n");
     }
 
     #[test]

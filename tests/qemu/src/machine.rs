@@ -184,7 +184,7 @@ impl Machine {
         arguments.add("-qmp", &format!("unix:{}/qmp,server=on,wait=off", sockets.display()));
         self.add_boot(&mut arguments);
         if let Some((disk, bus)) = &self.disk {
-            bus.add(disk.path(), &mut arguments);
+            bus.add(disk.path(), matches!(self.boot, Boot::Uefi { .. }), &mut arguments);
         }
         self.add_networks(&mut arguments);
         if self.watchdog {
@@ -244,17 +244,25 @@ impl Bus {
     /// All of them, for tests that try each.
     pub const ALL: [Self; 5] = [Self::Virtio, Self::Nvme, Self::Ahci, Self::VirtioScsi, Self::Usb];
 
-    fn add(self, path: &Path, arguments: &mut Arguments) {
+    fn add(self, path: &Path, is_booted_from: bool, arguments: &mut Arguments) {
         // Writes reach the host's page cache at once and stay there when QEMU is killed: a flush costs nothing here.
         arguments
             .add("-drive", &format!("if=none,id=disk,format=raw,discard=unmap,cache=unsafe,file={}", path.display()));
-        match self {
-            Self::Virtio => arguments.device("virtio-blk-pci,drive=disk,bootindex=0"),
-            Self::Nvme => arguments.device("nvme,drive=disk,serial=patronus,bootindex=0"),
-            Self::Ahci => arguments.device("ide-hd,drive=disk,bus=ide.0,bootindex=0"),
-            Self::VirtioScsi => arguments.device("virtio-scsi-pci,id=scsi").device("scsi-hd,drive=disk,bootindex=0"),
-            Self::Usb => arguments.device("qemu-xhci,id=xhci").device("usb-storage,drive=disk,bootindex=0"),
+        // A kernel that QEMU hands over is itself what is booted first.
+        let order = if is_booted_from { ",bootindex=0" } else { "" };
+        let device = match self {
+            Self::Virtio => "virtio-blk-pci",
+            Self::Nvme => "nvme,serial=patronus",
+            Self::Ahci => "ide-hd,bus=ide.0",
+            Self::VirtioScsi => "scsi-hd,bus=scsi.0",
+            Self::Usb => "usb-storage,bus=xhci.0",
         };
+        match self {
+            Self::VirtioScsi => arguments.device("virtio-scsi-pci,id=scsi"),
+            Self::Usb => arguments.device("qemu-xhci,id=xhci"),
+            Self::Virtio | Self::Nvme | Self::Ahci => arguments,
+        }
+        .device(&format!("{device},drive=disk{order}"));
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     tally.check("two_builds_of_one_commit_in_two_directories_are_the_same_bytes", &mut reproduce)?;
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(&workspace.root).args(["test", "--package", "patronus-qemu", "--test", "guests"]);
-    command.env("CARGO_TARGET_DIR", &workspace.target).args(["--", MACHINES_AT_ONCE]);
+    command.env("CARGO_TARGET_DIR", &workspace.target).env("RUST_BACKTRACE", "0").args(["--", MACHINES_AT_ONCE]);
     command.args(tally.filter());
     tally.cargo_test("tests in emulated machines", &mut command)
 }

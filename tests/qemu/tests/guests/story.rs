@@ -60,9 +60,9 @@ impl Router {
 
     /// The same after a restart: only what the console shows from `mark` on counts.
     pub fn page_after(&self, mark: usize) -> Result<Page> {
-        self.guest.console().wait_after(mark, "fingerprint SHA256", BOOT)?;
-        // The claim code, if there is one, follows in the same block.
-        self.guest.console().wait_until(mark, "the end of the status block", BOOT, |line| line.text.is_empty()).ok();
+        let line = self.guest.console().wait_after(mark, "fingerprint SHA256", BOOT)?;
+        // The claim code, if there is one, follows in the same block, which ends with an empty line.
+        self.guest.console().wait_until(line.index, "the end of the block", BOOT, |line| line.text.is_empty())?;
         let fingerprint = Facts::on(self.guest.console(), mark).fingerprint.context("the fingerprint is not whole")?;
         let page = self.guest.page()?.pinned(&fingerprint);
         page.wait_until_it_answers(BOOT)?;
