@@ -1,6 +1,7 @@
 //! A boot is a trial until all services have been ready for a while.
 //!
-//! *Does*: make the booted entry a good one for ever; make it one that the boot loader avoids.
+//! *Does*: make the booted entry a good one for ever; make it one that the boot loader avoids; tell a stop that somebody wanted
+//! from a failure.
 //! *Never does*: touch another slot's entry.
 //! *Spec*: UAPI.1 Boot Loader Specification, section "Boot counting"; `docs/ARCHITECTURE.md`, section "Boot".
 
@@ -59,6 +60,16 @@ impl Trial {
     pub fn fail(&mut self, reason: &str) -> io::Result<()> {
         let text = format!("not healthy within {} s: {reason}", TRIAL_MS / 1_000);
         self.meta.as_mut().map_or(Ok(()), |meta| meta.update(|record| record.last_failure = text))
+    }
+
+    /// Somebody wants the machine stopped, and it stopped as it should: the start of a blessed entry, which stage 1 counted, was no
+    /// failure. A try that the boot loader counted stays one: that entry has yet to show that it is good.
+    ///
+    /// # Errors
+    /// The disk does not take it; the start counts as a failure then.
+    pub fn stop_in_order(&mut self) -> io::Result<()> {
+        let Some(entry) = self.entry.filter(|entry| entry.tries.is_none() && !self.passed) else { return Ok(()) };
+        self.meta.as_mut().map_or(Ok(()), |meta| meta.update(|record| record.failures.take_back(entry.slot)))
     }
 
     fn bless(&mut self) -> io::Result<()> {

@@ -26,8 +26,8 @@ const DEVICES: [&str; 2] = ["/dev/tty0", "/dev/ttyS0"];
 /// How long one write may wait for a slow line; what does not fit is lost.
 const WRITE_WAIT: Duration = Duration::from_millis(500);
 
-/// Screen and serial line.
-#[derive(Debug)]
+/// Screen and serial line. The default has neither.
+#[derive(Debug, Default)]
 pub struct Console {
     devices: Vec<File>,
     identity: Identity,

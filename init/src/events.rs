@@ -62,8 +62,8 @@ pub fn run(machine: Machine) -> End {
             let services = Services::new(&manifest, &mut journal);
             let (kernel_log, buttons) = (KernelLog::open(), Buttons::default());
             let (watchdog, trial) = (machine.watchdog, machine.trial);
-            let end = None;
-            Loop { journal, services, server, signals, kernel_log, buttons, facts, watchdog, trial, end }.run()
+            let (end, failed) = (None, false);
+            Loop { journal, services, server, signals, kernel_log, buttons, facts, watchdog, trial, end, failed }.run()
         }
         // Nothing can be started; the boot loader has another image to try.
         Err(error) => {
@@ -97,6 +97,8 @@ struct Loop {
     trial: crate::bless::Trial,
     /// The first wish to stop, which counts.
     end: Option<End>,
+    /// Whether nobody asked for the stop: this boot was given up.
+    failed: bool,
 }
 
 impl Loop {
@@ -106,6 +108,7 @@ impl Loop {
             self.round(now_ms);
             if let Some(end) = self.end.filter(|_| self.services.are_finished()) {
                 self.journal.say(now_ms, "all services have ended");
+                self.note_orderly_stop(now_ms);
                 return end;
             }
             self.sleep(now_ms);
@@ -138,8 +141,19 @@ impl Loop {
         if let Err(error) = self.trial.fail(&reason) {
             self.journal.say(now_ms, &format!("noting why this boot failed: {error}"));
         }
+        self.failed = true;
         self.journal.say(now_ms, &format!("this boot entry is on trial and did not become healthy: {reason}"));
         self.stop(now_ms, End::Reboot);
+    }
+
+    /// A stop that was asked for is no failure of the boot entry.
+    fn note_orderly_stop(&mut self, now_ms: u64) {
+        if self.failed || !self.services.have_started() {
+            return;
+        }
+        if let Err(error) = self.trial.stop_in_order() {
+            self.journal.say(now_ms, &format!("noting that this stop was wanted: {error}"));
+        }
     }
 
     fn answer_callers(&mut self, now_ms: u64) {

@@ -185,6 +185,12 @@ impl Supervisor {
         self.health == Health::Healthy
     }
 
+    /// Whether any service was ever started.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        self.units.iter().any(|unit| unit.starts > 0)
+    }
+
     /// Whether a stop was asked for and every service has ended, or was given up.
     #[must_use]
     pub fn is_finished(&self) -> bool {

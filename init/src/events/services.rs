@@ -89,6 +89,10 @@ impl Services {
         Self { supervisor: Supervisor::from_manifest(manifest), places }
     }
 
+    pub(super) fn have_started(&self) -> bool {
+        self.supervisor.has_started()
+    }
+
     pub(super) fn are_finished(&self) -> bool {
         self.supervisor.is_finished()
     }

@@ -67,6 +67,12 @@ impl Failures {
         *self.place(slot) = next;
     }
 
+    /// One less: it was no failure.
+    pub fn take_back(&mut self, slot: Slot) {
+        let next = self.of(slot).saturating_sub(1);
+        *self.place(slot) = next;
+    }
+
     /// None any more.
     pub fn clear(&mut self, slot: Slot) {
         *self.place(slot) = 0;
@@ -170,6 +176,7 @@ mod tests {
     fn failures_do_not_wrap() {
         let mut failures = Failures { a: u8::MAX, b: 0 };
         failures.add(Slot::A);
+        failures.take_back(Slot::B);
         assert_eq!((failures.of(Slot::A), failures.of(Slot::B)), (u8::MAX, 0));
     }
 
