@@ -75,6 +75,12 @@ fn settle(console: &mut Console, disk: Option<&mut BootDisk>, made_before: bool)
         Ok(false) => {}
         Err(error) => console.line(&format!("growing the data partition: {error}")),
     }
+    if disk.on_disk(Role::Data).is_none() {
+        return Err("the disk ends before the data partition".into());
+    }
+    if disk.is_cut() {
+        console.line("the disk is shorter than its partition table says: data has what is left");
+    }
     let path = disk.partition(Role::Data).ok_or("the disk has no data partition")?;
     let partition = Partition::open(&path).map_err(|error| format!("opening {}: {error}", path.display()))?;
     let state = mend(&partition, made_before).map_err(|error| error.to_string())?;

@@ -4,6 +4,7 @@
 //! *Never does*: wait by itself, or touch a disk that does not carry the layout.
 //! *Spec*: `image/layout.toml`; UEFI Specification 2.10, section 5.3.
 
+pub mod cut;
 pub mod gpt;
 pub mod grow;
 pub mod layout;

@@ -89,7 +89,7 @@ pub fn run() -> ! {
 fn attempt(console: &mut Console, meta: &mut Option<Meta>, watchdog: Option<Watchdog>) -> Result<Infallible, Failure> {
     let line = CommandLine::of_this_boot().ok_or(Failure::CommandLine)?;
     let entry = efi::entry();
-    let found = search::find(&line, entry.map(|name| name.slot), meta)?;
+    let found = search::find(console, &line, entry.map(|name| name.slot), meta)?;
     *meta = meta_of(&found.disk);
     console.line(&format!("root {} of {}, slot {}", line.root.hash_text(), found.disk.name, found.slot_letter()));
     if let (Some(meta), Some(entry)) = (meta.as_mut(), entry) {

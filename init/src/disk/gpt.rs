@@ -144,6 +144,23 @@ impl Table {
         Some(grown)
     }
 
+    /// Whether a disk of `disk_bytes` ends before the table says. Of such a table the kernel takes nothing, or leaves entries out.
+    #[must_use]
+    pub fn is_cut(&self, disk_bytes: u64) -> bool {
+        let used = self.entries.iter().filter(|entry| !entry.kind.is_nil()).map(|entry| entry.last);
+        used.fold(self.last_usable, u64::max) >= disk_bytes / self.sector_bytes
+    }
+
+    /// What of entry `index` a disk of `disk_bytes` holds: its first and last sector, the end of a cut entry at a whole MiB.
+    #[must_use]
+    pub fn part_on(&self, index: usize, disk_bytes: u64) -> Option<(u64, u64)> {
+        let align = (1 << 20) / self.sector_bytes;
+        let entry = self.entries.get(index).filter(|entry| !entry.kind.is_nil())?;
+        let sectors = disk_bytes / self.sector_bytes;
+        let last = if entry.last < sectors { entry.last } else { (sectors / align * align).checked_sub(1)? };
+        (entry.first <= last).then_some((entry.first, last))
+    }
+
     /// The bytes of both copies on a disk of `disk_bytes`, and where they go.
     ///
     /// Order of writing: the whole backup, a flush, then the primary. A cut leaves one of the two whole.

@@ -29,7 +29,8 @@ pub enum Role {
 }
 
 impl Role {
-    const ALL: [Self; 6] = [Self::Esp, Self::Xbootldr, Self::RootA, Self::RootB, Self::Meta, Self::Data];
+    /// All of them, in the order of the disk.
+    pub const ALL: [Self; 6] = [Self::Esp, Self::Xbootldr, Self::RootA, Self::RootB, Self::Meta, Self::Data];
 
     fn name(self) -> &'static str {
         match self {

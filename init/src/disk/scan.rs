@@ -79,6 +79,19 @@ impl BootDisk {
         self.table.entries().get(self.index(role))
     }
 
+    /// Whether the disk ends before its table says.
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
+        self.table.is_cut(self.bytes)
+    }
+
+    /// First and last sector of the role's partition, as far as it lies on the disk. Only data can do with less than all.
+    #[must_use]
+    pub fn on_disk(&self, role: Role) -> Option<(u64, u64)> {
+        let (first, last) = self.table.part_on(self.index(role), self.bytes)?;
+        (role == Role::Data || last == self.entry(role)?.last).then_some((first, last))
+    }
+
     /// Whether one of its partitions has this id.
     #[must_use]
     pub fn has_partition(&self, id: Uuid) -> bool {

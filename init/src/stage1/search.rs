@@ -14,7 +14,8 @@ use patronus_ipc::init::Slot;
 
 use super::{CommandLine, Failure, choose, meta_of};
 use crate::{
-    disk::{self, BootDisk},
+    console::Console,
+    disk::{self, BootDisk, cut, layout::Role},
     efi,
     meta::Meta,
     uki,
@@ -27,6 +28,8 @@ const DISK_WAIT: Duration = Duration::from_secs(30);
 const OTHERS_WAIT: Duration = Duration::from_secs(5);
 /// Once a disk matches that is not the one the boot loader names, that one gets this long.
 const LOADER_WAIT: Duration = Duration::from_secs(3);
+/// Within this time after a disk is there, the kernel has read its partition table.
+const KERNEL_WAIT: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The root to run.
@@ -46,19 +49,30 @@ impl Found {
 }
 
 /// Finds the disk and the slot; `meta` becomes the meta partition of the first disk that was seen.
-pub(super) fn find(line: &CommandLine, preferred: Option<Slot>, meta: &mut Option<Meta>) -> Result<Found, Failure> {
+pub(super) fn find(
+    console: &mut Console,
+    line: &CommandLine,
+    preferred: Option<Slot>,
+    meta: &mut Option<Meta>,
+) -> Result<Found, Failure> {
     let loader = efi::loader_partition();
     let start = Instant::now();
     // Checking a slot completely takes seconds, so each disk is judged once.
     let mut judged: Vec<(String, Result<Found, String>)> = Vec::new();
+    let mut cut_disks = CutDisks::default();
     let mut first_seen = None;
     loop {
         for disk in disk::find(loader) {
-            if judged.iter().all(|(name, _)| *name != disk.name) && complete(&disk) {
+            if judged.iter().any(|(name, _)| *name == disk.name) {
+                continue;
+            }
+            if complete(&disk) {
                 let verdict = choose::slot(&disk, line, preferred);
                 *meta = meta.take().or_else(|| meta_of(&disk));
                 judged.push((disk.name.clone(), verdict));
                 first_seen.get_or_insert_with(Instant::now);
+            } else if disk.is_cut() {
+                cut_disks.handle(console, &disk);
             }
         }
         let by_loader = |found: &Found| loader.is_none_or(|id| found.disk.has_partition(id));
@@ -72,10 +86,34 @@ pub(super) fn find(line: &CommandLine, preferred: Option<Slot>, meta: &mut Optio
     }
 }
 
-/// Whether the kernel has made the devices that a choice needs.
+/// Whether there are devices of all that a choice needs, as far as it lies on the disk. Data is the last partition that the
+/// kernel makes; a cut disk has to do without, or with what is left of it.
 fn complete(disk: &BootDisk) -> bool {
-    use crate::disk::layout::Role::{Data, Meta, RootA, RootB};
-    [RootA, RootB, Meta, Data].into_iter().all(|role| disk.partition(role).is_some_and(|path| path.exists()))
+    let needed = |role: &Role| !disk.is_cut() || *role != Role::Data;
+    let there = |role: Role| disk.partition(role).is_some_and(|path| path.exists());
+    let roles = [Role::RootA, Role::RootB, Role::Meta, Role::Data].into_iter();
+    roles.filter(needed).all(|role| disk.on_disk(role).is_none() || there(role))
+}
+
+/// Disks that end before their table says, each with the time since when it is known to have no partitions.
+#[derive(Default)]
+struct CutDisks(Vec<(String, Instant)>);
+
+impl CutDisks {
+    /// Makes the disk's partitions once it is certain that the kernel does not; then again, should they vanish.
+    fn handle(&mut self, console: &mut Console, disk: &BootDisk) {
+        let Some((_, since)) = self.0.iter_mut().find(|(name, _)| *name == disk.name) else {
+            return self.0.push((disk.name.clone(), Instant::now()));
+        };
+        if since.elapsed() < KERNEL_WAIT {
+            return;
+        }
+        *since = Instant::now();
+        console.line(&format!("{} ends before its partition table says: going on with what is there", disk.name));
+        if let Err(error) = cut::add_partitions(disk) {
+            console.line(&format!("making the partitions of {}: {error}", disk.name));
+        }
+    }
 }
 
 fn conclude(

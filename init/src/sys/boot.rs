@@ -29,6 +29,20 @@ pub fn device_mapper(control: &File, command: u8, buffer: &mut [u8]) -> io::Resu
 /// # Errors
 /// What the kernel says.
 pub fn resize_partition(disk: &File, number: u32, start: u64, length: u64) -> io::Result<()> {
+    const RESIZE: c_int = 3;
+    change_partition(disk, RESIZE, number, start, length)
+}
+
+/// Tells the kernel of a partition that it did not find: `number` of `disk`, `length` bytes from `start`.
+///
+/// # Errors
+/// What the kernel says.
+pub fn add_partition(disk: &File, number: u32, start: u64, length: u64) -> io::Result<()> {
+    const ADD: c_int = 1;
+    change_partition(disk, ADD, number, start, length)
+}
+
+fn change_partition(disk: &File, operation: c_int, number: u32, start: u64, length: u64) -> io::Result<()> {
     #[repr(C)]
     struct Partition {
         start: i64,
@@ -44,7 +58,6 @@ pub fn resize_partition(disk: &File, number: u32, start: u64, length: u64) -> io
         data: *mut Partition,
     }
     const BLKPG: c_ulong = 0x1269;
-    const RESIZE: c_int = 3;
     let too_large = |_| io::Error::from(io::ErrorKind::InvalidInput);
     let mut partition = Partition {
         start: i64::try_from(start).map_err(too_large)?,
@@ -53,7 +66,7 @@ pub fn resize_partition(disk: &File, number: u32, start: u64, length: u64) -> io
         names: [0; 128],
     };
     let size = size_of::<Partition>() as c_int;
-    let argument = Argument { operation: RESIZE, flags: 0, length: size, data: &raw mut partition };
+    let argument = Argument { operation, flags: 0, length: size, data: &raw mut partition };
     // SAFETY: both structures have the kernel's layout and outlive the call.
     check(unsafe { libc::ioctl(disk.as_raw_fd(), BLKPG, &raw const argument) })
 }

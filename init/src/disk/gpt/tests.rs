@@ -88,6 +88,41 @@ fn less_than_a_mebibyte_of_room_is_no_growth() {
 }
 
 #[test]
+fn a_disk_is_cut_when_its_last_usable_sector_is_not_there() {
+    let end = (table().last_usable + 1) * SECTOR;
+    assert!(!table().is_cut(end));
+    assert!(table().is_cut(end - SECTOR));
+    let mut long = table();
+    long.entries[1].last = long.last_usable + 1;
+    assert!(long.is_cut(end), "an entry reaches further than the table allows");
+}
+
+#[test]
+fn the_table_of_a_cut_disk_is_read_from_its_primary_copy() {
+    let mut disk = disk_with(&table());
+    disk.truncate(3 << 20);
+    assert_eq!(read(&disk).unwrap(), table());
+}
+
+#[test]
+fn a_cut_disk_holds_what_lies_before_its_end() {
+    let table = table();
+    assert_eq!(table.part_on(0, DISK_BYTES), Some((2048, 4095)));
+    assert_eq!(table.part_on(1, 6144 * SECTOR), Some((4096, 6143)));
+    assert_eq!(table.part_on(0, 4096 * SECTOR), Some((2048, 4095)));
+    assert_eq!(table.part_on(0, 4095 * SECTOR), None, "its rest would be less than a mebibyte");
+    assert_eq!(table.part_on(1, 4096 * SECTOR), None);
+    assert_eq!(table.part_on(2, DISK_BYTES), None, "an unused entry");
+}
+
+#[test]
+fn a_cut_entry_ends_at_a_whole_mebibyte() {
+    let mut table = table();
+    table.entries[1].last = 16383;
+    assert_eq!(table.part_on(1, (8192 + 5) * SECTOR), Some((4096, 8191)));
+}
+
+#[test]
 fn a_cut_at_any_sector_of_a_rewrite_leaves_the_old_or_the_new_table() {
     let old = table();
     let new = old.grown(1, DISK_BYTES).unwrap();
