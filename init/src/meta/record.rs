@@ -10,7 +10,7 @@
 //! | 8 | 8 | sequence; the record of number n lies at place n mod 2 |
 //! | 16 | 8 | version floor: no older image is installed |
 //! | 24 | 1 + 1 | early failures in a row of slot A, of slot B |
-//! | 26 | 1 | flags: bit 0 reset requested, bit 1 data has been made |
+//! | 26 | 1 | flags: bit 0 reserved, written as 0; bit 1 data has been made |
 //! | 27 | 1 | length of the last failure's text |
 //! | 28 | 200 | last failure, UTF-8 |
 //! | 508 | 4 | CRC-32 (IEEE) of all before |
@@ -24,7 +24,6 @@ pub const TEXT_BYTES_MAX: usize = 200;
 
 const MAGIC: &[u8; 8] = b"PATMETA1";
 const CRC_AT: usize = RECORD_BYTES - 4;
-const RESET: u8 = 1;
 const DATA_MADE: u8 = 2;
 
 /// What stands in the meta partition.
@@ -36,8 +35,6 @@ pub struct Record {
     pub version_floor: u64,
     /// Starts that ended early, by slot.
     pub failures: Failures,
-    /// The next boot shall make the data partition anew.
-    pub reset_requested: bool,
     /// The data partition has been made; if it is empty, something erased it.
     pub data_made: bool,
     /// Why a boot ended early, for people.
@@ -112,7 +109,6 @@ impl Record {
             sequence: u64_at(8)?,
             version_floor: u64_at(16)?,
             failures: Failures { a, b },
-            reset_requested: flags & RESET != 0,
             data_made: flags & DATA_MADE != 0,
             last_failure: String::from_utf8_lossy(text).into_owned(),
         })
@@ -123,7 +119,7 @@ impl Record {
     pub fn bytes(&self) -> [u8; RECORD_BYTES] {
         let text = self.last_failure.as_bytes();
         let text = text.get(..self.last_failure.floor_char_boundary(TEXT_BYTES_MAX)).unwrap_or_default();
-        let flags = u8::from(self.reset_requested) * RESET + u8::from(self.data_made) * DATA_MADE;
+        let flags = u8::from(self.data_made) * DATA_MADE;
         let mut body = MAGIC.to_vec();
         body.extend(self.sequence.to_le_bytes());
         body.extend(self.version_floor.to_le_bytes());
@@ -146,12 +142,11 @@ mod tests {
     use super::*;
 
     fn records() -> impl Strategy<Value = Record> {
-        (any::<[u64; 2]>(), any::<[u8; 2]>(), any::<[bool; 2]>(), "[ -~]{0,200}").prop_map(
-            |([sequence, version_floor], [a, b], [reset_requested, data_made], last_failure)| Record {
+        (any::<[u64; 2]>(), any::<[u8; 2]>(), any::<bool>(), "[ -~]{0,200}").prop_map(
+            |([sequence, version_floor], [a, b], data_made, last_failure)| Record {
                 sequence,
                 version_floor,
                 failures: Failures { a, b },
-                reset_requested,
                 data_made,
                 last_failure,
             },
