@@ -1,7 +1,7 @@
 //! What the kernel, PID 1 and the services said, in memory.
 //!
 //! *Does*: cut streams into lines, number them, keep the newest of each source, hand them out page by page.
-//! *Never does*: grow: lines, their length, their rate and the rings all have limits. A ring survives its service.
+//! *Never does*: grow: lines, their length, their rate (but the kernel's) and the rings all have limits. A ring survives its service.
 //! *Spec*: `docs/ARCHITECTURE.md`, section "Logs".
 #![forbid(unsafe_code)]
 
@@ -12,6 +12,9 @@ use patronus_ipc::init::{LogLine, LogPage};
 mod lines;
 pub use lines::{LineCutter, MAX_LINE_BYTES, printable};
 
+/// The source that no rate limits: what the kernel says at its start is worth more than a quiet log, and comes from a ring of its
+/// own, a few records in each round.
+pub const KERNEL: &str = "kernel";
 /// Lines kept of one source.
 pub const MAX_LINES: usize = 512;
 /// Text kept of one source.
@@ -61,7 +64,7 @@ impl Logs {
     /// Takes a line. `false` if its source has written too much lately: the line is counted instead of kept.
     pub fn handle_line(&mut self, uptime_ms: u64, source: &str, text: &str) -> bool {
         let Some(ring) = self.rings.iter_mut().find(|ring| ring.source == source) else { return false };
-        if !ring.take_credit(uptime_ms) {
+        if source != KERNEL && !ring.take_credit(uptime_ms) {
             ring.dropped = ring.dropped.saturating_add(1);
             return false;
         }
@@ -170,6 +173,16 @@ mod tests {
         assert!(logs.handle_line(1_000, "config", "again"));
         let page = logs.page(Some("config"), 0, 2);
         assert_eq!(texts(&page), ["7 lines dropped", "again"]);
+    }
+
+    #[test]
+    fn what_the_kernel_says_at_once_is_kept_up_to_the_ring() {
+        let mut logs = Logs::new([KERNEL.to_owned()]);
+        for index in 0..=MAX_LINES {
+            assert!(logs.handle_line(0, KERNEL, &index.to_string()));
+        }
+        let page = logs.page(None, 0, u32::MAX);
+        assert_eq!((page.lines.len(), texts(&page)[0]), (MAX_LINES, "1"));
     }
 
     #[test]

@@ -1,7 +1,11 @@
 //! Where PID 1 and the services say something: into the rings, and at the start of the machine on the console too.
 #![forbid(unsafe_code)]
 
-use crate::{console::Console, logs::Logs, manifest::Service};
+use crate::{
+    console::Console,
+    logs::{KERNEL, Logs},
+    manifest::Service,
+};
 
 /// Lines of one service shown on the console: enough for why it does not start, too few to scroll the status block away.
 const MAX_SHOWN: u32 = 20;
@@ -16,14 +20,14 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn new(console: Console) -> Self {
-        let logs = Logs::new(["kernel", "init"].map(str::to_owned));
+        let logs = Logs::new([KERNEL, "init"].map(str::to_owned));
         Self { logs, console, quiet: false, shown: Vec::new() }
     }
 
     pub(super) fn add_services(&mut self, services: &[Service]) {
         let names = services.iter().map(|service| service.name.clone());
         self.shown = names.clone().map(|name| (name, 0)).collect();
-        self.logs = Logs::new(["kernel", "init"].map(str::to_owned).into_iter().chain(names));
+        self.logs = Logs::new([KERNEL, "init"].map(str::to_owned).into_iter().chain(names));
     }
 
     /// PID 1 itself says something.

@@ -13,6 +13,7 @@ use std::{
 };
 
 use super::journal::Journal;
+use crate::logs::KERNEL;
 
 /// Records taken in one round of the loop.
 const MAX_READS: usize = 64;
@@ -39,7 +40,7 @@ impl KernelLog {
                 Ok(0) => return self.0 = None,
                 Ok(count) => {
                     if let Some((uptime_ms, text)) = record.get(..count).and_then(parse) {
-                        journal.logs.handle_line(uptime_ms, "kernel", &text);
+                        journal.logs.handle_line(uptime_ms, KERNEL, &text);
                     }
                 }
                 // Records were overwritten before they were read: the next read goes on behind the gap.
