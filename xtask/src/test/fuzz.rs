@@ -10,16 +10,12 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 
 use super::tally::Tally;
-use crate::{build::packages, workspace::Workspace};
+use crate::{build::packages, progress, workspace::Workspace};
 
-/// Sanitizer-style counters need an explicit target, so that build scripts go without.
+/// As in `tests/fuzz/.cargo/config.toml`, which has the options of the counters.
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 /// libFuzzer itself is C++.
 const PACKAGES: &[&str] = &["g++"];
-/// As `cargo fuzz build --sanitizer none` sets them.
-const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing -Cdebug-assertions -Coverflow-checks -Ccodegen-units=1";
 /// For each target.
 const SECONDS: &str = "-max_total_time=10";
 /// A parser that takes more memory than this has no limit where it should have one.
@@ -43,8 +39,8 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     packages::ensure(PACKAGES)?;
     let targets = targets(workspace)?;
     let wanted: Vec<String> = targets.into_iter().filter(|name| tally.wants(name)).collect();
-    for name in &wanted {
-        build(workspace, name)?;
+    if !wanted.is_empty() {
+        progress::step("build the fuzz targets", || build(workspace))?;
     }
     for name in &wanted {
         tally.check(&format!("fuzz_{name}_finds_nothing_in_10_s"), &mut fuzz(workspace, name)?)?;
@@ -58,11 +54,12 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>> {
     Ok(toml::from_str::<Manifest>(&text)?.bin.into_iter().map(|target| target.name).collect())
 }
 
-fn build(workspace: &Workspace, name: &str) -> Result<()> {
+/// Cargo takes the options of the counters from the directory it runs in; they must not come from the environment as well.
+fn build(workspace: &Workspace) -> Result<()> {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--release", "--target", TRIPLE, "--bin", name, "--manifest-path"]);
-    cargo.arg(manifest(workspace)).env("CARGO_TARGET_DIR", workspace.target.join("fuzz")).env("RUSTFLAGS", FLAGS);
-    ensure!(cargo.status()?.success(), "cannot build the fuzz target {name}");
+    cargo.args(["build", "--quiet", "--release", "--locked", "--bins"]).current_dir(workspace.root.join("tests/fuzz"));
+    cargo.env("CARGO_TARGET_DIR", workspace.target.join("fuzz")).env_remove("RUSTFLAGS");
+    ensure!(cargo.status()?.success(), "cannot build the fuzz targets");
     Ok(())
 }
 
