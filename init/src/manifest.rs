@@ -124,8 +124,10 @@ pub enum SyscallGroup {
     Base,
     /// Reading and writing files.
     Files,
-    /// TCP and UDP.
-    Inet,
+    /// TCP; listening only together with `tcp_bind`.
+    Tcp,
+    /// UDP, which no list of ports limits.
+    Udp,
     /// Netlink.
     Netlink,
     /// Raw and packet sockets.

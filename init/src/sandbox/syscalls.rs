@@ -36,12 +36,10 @@ impl Filters {
     /// If the table is too long for the kernel; a test shows that it is not.
     pub fn of(service: &Service) -> Result<Self, BackendError> {
         let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-        for group in &service.syscalls {
-            for (number, arguments) in uses(*group) {
-                let uses = rules.entry(*number).or_default();
-                if !arguments.is_empty() {
-                    uses.push(rule(arguments)?);
-                }
+        for (number, arguments) in uses_of(service) {
+            let uses = rules.entry(*number).or_default();
+            if !arguments.is_empty() {
+                uses.push(rule(arguments)?);
             }
         }
         let allowed = compile(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)?;
@@ -62,11 +60,18 @@ impl Filters {
     }
 }
 
+/// All that a service may use. Landlock looks at `bind`, but not at `listen`, which takes a port by itself.
+fn uses_of(service: &Service) -> impl Iterator<Item = &'static Use> {
+    let listen = if service.tcp_bind.is_empty() { &[] } else { table::LISTEN };
+    service.syscalls.iter().flat_map(|group| uses(*group)).chain(listen)
+}
+
 fn uses(group: SyscallGroup) -> &'static [Use] {
     match group {
         SyscallGroup::Base => table::BASE,
         SyscallGroup::Files => table::FILES,
-        SyscallGroup::Inet => table::INET,
+        SyscallGroup::Tcp => table::TCP,
+        SyscallGroup::Udp => table::UDP,
         SyscallGroup::Netlink => table::NETLINK,
         SyscallGroup::Packet => table::PACKET,
         SyscallGroup::ClockSet => table::CLOCK_SET,
@@ -95,10 +100,11 @@ mod tests {
     use super::*;
     use crate::manifest::Manifest;
 
-    const ALL: [SyscallGroup; 6] = [
+    const ALL: [SyscallGroup; 7] = [
         SyscallGroup::Base,
         SyscallGroup::Files,
-        SyscallGroup::Inet,
+        SyscallGroup::Tcp,
+        SyscallGroup::Udp,
         SyscallGroup::Netlink,
         SyscallGroup::Packet,
         SyscallGroup::ClockSet,
@@ -152,6 +158,26 @@ mod tests {
                 assert!(!never.contains(number), "{group:?} lists {number}");
             }
         }
+    }
+
+    #[test]
+    fn of_the_shipped_services_only_web_opens_tcp_sockets_and_listens_and_only_clock_opens_udp_sockets() {
+        let manifest: Manifest = include_str!("../../services.toml").parse().unwrap();
+        let who = |allowed: &dyn Fn(&Use) -> bool| -> Vec<&str> {
+            let services = manifest.services().iter().filter(|service| uses_of(service).any(allowed));
+            services.map(|service| service.name.as_str()).collect()
+        };
+        let opens = |kind: i32| {
+            move |(number, arguments): &Use| {
+                *number == libc::SYS_socket
+                    && arguments.iter().any(|family| family.0 == 0 && family.2 == libc::AF_INET as u64)
+                    && arguments.iter().any(|of_kind| of_kind.0 == 1 && of_kind.2 == kind as u64)
+            }
+        };
+        assert_eq!(who(&opens(libc::SOCK_STREAM)), ["web"]);
+        assert_eq!(who(&opens(libc::SOCK_DGRAM)), ["clock"]);
+        assert_eq!(who(&opens(libc::SOCK_RAW)), ["link"]);
+        assert_eq!(who(&|(number, _)| *number == libc::SYS_listen), ["web"]);
     }
 
     #[test]

@@ -30,6 +30,11 @@ const THREAD: &[Argument] = &[Argument(
 /// Memory that cannot be executed: the code of a service is its program on the verified root, nothing else.
 const NO_CODE: &[Argument] = &[Argument(2, PROT_EXEC as u64, 0)];
 
+/// Sending flags at this position that do not open a connection (TCP Fast Open): only `connect` does, which Landlock looks at.
+const fn no_connect(position: u8) -> Argument {
+    Argument(position, MSG_FASTOPEN as u64, 0)
+}
+
 /// What every program of Rust and tokio needs: memory, threads, time, polling, Unix sockets, and an end.
 pub(super) const BASE: &[Use] = &[
     (SYS_mmap, NO_CODE), (SYS_mprotect, NO_CODE), (SYS_munmap, ANY), (SYS_mremap, ANY), (SYS_madvise, ANY), (SYS_brk, ANY),
@@ -58,9 +63,10 @@ pub(super) const BASE: &[Use] = &[
     (SYS_ioctl, &[is(1, FIONBIO as c_int)]), (SYS_ioctl, &[is(1, FIONREAD as c_int)]),
     (SYS_ioctl, &[is(1, TCGETS as c_int)]), // "Is this a terminal?"
     (SYS_socket, &[is(0, AF_UNIX)]), (SYS_socketpair, &[is(0, AF_UNIX)]),
-    (SYS_connect, ANY), (SYS_bind, ANY), (SYS_listen, ANY), (SYS_accept4, ANY), (SYS_shutdown, ANY),
+    (SYS_connect, ANY), (SYS_bind, ANY), (SYS_accept4, ANY), (SYS_shutdown, ANY),
     (SYS_getsockname, ANY), (SYS_getpeername, ANY), (SYS_getsockopt, ANY), (SYS_setsockopt, ANY),
-    (SYS_sendto, ANY), (SYS_recvfrom, ANY), (SYS_sendmsg, ANY), (SYS_recvmsg, ANY), (SYS_sendmmsg, ANY), (SYS_recvmmsg, ANY),
+    (SYS_sendto, &[no_connect(3)]), (SYS_sendmsg, &[no_connect(2)]), (SYS_sendmmsg, &[no_connect(3)]),
+    (SYS_recvfrom, ANY), (SYS_recvmsg, ANY), (SYS_recvmmsg, ANY),
 ];
 
 /// Files and directories, and what a database needs to be sure that they are on the disk.
@@ -75,11 +81,18 @@ pub(super) const FILES: &[Use] = &[
     (SYS_fsync, ANY), (SYS_fdatasync, ANY), (SYS_sync_file_range, ANY),
 ];
 
-/// TCP and UDP.
-pub(super) const INET: &[Use] = &[
+/// TCP.
+pub(super) const TCP: &[Use] = &[
     (SYS_socket, &[is(0, AF_INET), Argument(1, TYPE, SOCK_STREAM as u64)]),
-    (SYS_socket, &[is(0, AF_INET), Argument(1, TYPE, SOCK_DGRAM as u64)]),
     (SYS_socket, &[is(0, AF_INET6), Argument(1, TYPE, SOCK_STREAM as u64)]),
+];
+
+/// For services with TCP ports of their own. The sockets for other services' calls are listening when they are handed over.
+pub(super) const LISTEN: &[Use] = &[(SYS_listen, ANY)];
+
+/// UDP.
+pub(super) const UDP: &[Use] = &[
+    (SYS_socket, &[is(0, AF_INET), Argument(1, TYPE, SOCK_DGRAM as u64)]),
     (SYS_socket, &[is(0, AF_INET6), Argument(1, TYPE, SOCK_DGRAM as u64)]),
 ];
 

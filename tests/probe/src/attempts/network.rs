@@ -3,12 +3,18 @@
 
 use std::{
     io::{self, ErrorKind, Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
-    os::unix::net::UnixStream,
+    net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket},
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::net::{UnixDatagram, UnixStream},
+    },
     time::Duration,
 };
 
-use rustix::thread::CapabilitySet;
+use rustix::{
+    net::{AddressFamily, SendFlags, SocketType},
+    thread::CapabilitySet,
+};
 
 use super::{Attempt, Outcome, call};
 use crate::{Place, sys::Word::Number};
@@ -17,6 +23,10 @@ use crate::{Place, sys::Word::Number};
 const INIT_POWER_OFF: u8 = 4;
 /// A request of `patronus_ipc::config`: the password's verifier.
 const CONFIG_CREDENTIAL: u8 = 8;
+/// The service with the system calls of TCP, and a port of its own.
+const SPEAKS_TCP: &str = "web";
+/// The service with the system calls of UDP.
+const SPEAKS_UDP: &str = "clock";
 /// How long a service may take to refuse.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -35,9 +45,22 @@ pub(super) const ATTEMPTS: &[Attempt] = &[
     Attempt::new("listen on TCP port 8080", |_| {
         TcpListener::bind((Ipv4Addr::UNSPECIFIED, 8080)).map(|_| Outcome::Done)
     }),
-    Attempt::new("listen on UDP port 53", |_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53)).map(|_| Outcome::Done))
-        .unless(CapabilitySet::NET_BIND_SERVICE),
+    Attempt::new("open a TCP socket", |place| match place.service.as_str() {
+        SPEAKS_TCP => Ok(Outcome::NobodyThere),
+        _ => tcp_socket().map(|_| Outcome::Done),
+    }),
+    Attempt::new("listen on a socket that was not bound", |place| match place.service.as_str() {
+        // Where `listen` is allowed, nothing tells a socket that was bound before from one that was not.
+        SPEAKS_TCP => Ok(Outcome::NobodyThere),
+        _ => listen_unbound(),
+    }),
+    Attempt::new("listen on UDP port 53", |_| UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 53)).map(|_| Outcome::Done)),
+    Attempt::new("open a UDP socket", |place| match place.service.as_str() {
+        SPEAKS_UDP => Ok(Outcome::NobodyThere),
+        _ => socket(libc::AF_INET, libc::SOCK_DGRAM, 0),
+    }),
     Attempt::new("connect to TCP port 25", |_| TcpStream::connect((Ipv4Addr::LOCALHOST, 25)).map(|_| Outcome::Done)),
+    Attempt::new("connect to TCP port 25 by sending", |_| connect_by_sending()),
     Attempt::new("switch the machine off over IPC", |place| ask(place, "init", INIT_POWER_OFF, "web")),
     Attempt::new("ask for the administrator's credential over IPC", |place| {
         ask(place, "config", CONFIG_CREDENTIAL, "web")
@@ -46,6 +69,24 @@ pub(super) const ATTEMPTS: &[Attempt] = &[
 
 fn socket(family: i32, kind: i32, protocol: i32) -> io::Result<Outcome> {
     call(libc::SYS_socket, &[Number(family.into()), Number(kind.into()), Number(protocol.into())])
+}
+
+/// A TCP socket would get a port when it begins to listen. This one cannot: if the call gets through, the kernel says so.
+fn listen_unbound() -> io::Result<Outcome> {
+    let socket = UnixDatagram::unbound()?;
+    call(libc::SYS_listen, &[Number(socket.as_raw_fd().into()), Number(1)])
+}
+
+/// TCP Fast Open: the first data carry the connection.
+fn connect_by_sending() -> io::Result<Outcome> {
+    let socket = tcp_socket()?;
+    let address = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 25);
+    rustix::net::sendto(&socket, b"x", SendFlags::from_bits_retain(libc::MSG_FASTOPEN.cast_unsigned()), &address)?;
+    Ok(Outcome::Done)
+}
+
+fn tcp_socket() -> io::Result<OwnedFd> {
+    Ok(rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None)?)
 }
 
 /// Asks a service for something that only `granted` may ask for. The request is a frame with a postcard enum without fields; the
