@@ -10,11 +10,12 @@ use std::{
 
 use patronus_config::{Change, Ledger, Rejection};
 use patronus_ipc::config::{Problem, Reply, Request};
+use patronus_store::Opened;
 use tokio::sync::watch;
 
 use crate::{
     moment,
-    store::{self, Opened, Store, StoreError, reserve},
+    store::{self, Store, StoreError, reserve},
 };
 
 /// Owner of the configuration.
@@ -31,7 +32,7 @@ pub(crate) struct Keeper {
 impl Keeper {
     /// Opens the database and ends a trial of an earlier boot.
     pub(crate) fn open(state_dir: &Path) -> Result<Self, StoreError> {
-        let Opened { store, ledger, set_aside } = store::open(state_dir)?;
+        let Opened { content: (store, ledger), set_aside } = store::open(state_dir)?;
         if let Some(set_aside) = set_aside {
             tracing::error!(reason = set_aside.reason, kept_as = %set_aside.to.display(),
                 "the configuration is damaged and was set aside; this box is unclaimed: see the claim code on its console");
@@ -118,8 +119,9 @@ impl Keeper {
         self.store = None;
         match store::open(&self.state_dir) {
             Ok(opened) if opened.set_aside.is_none() => {
-                self.store = Some(opened.store);
-                self.ledger = opened.ledger;
+                let (store, ledger) = opened.content;
+                self.store = Some(store);
+                self.ledger = ledger;
             }
             Ok(_) => end(&StoreError::Damaged("after running out of space".to_owned())),
             Err(error) => end(&error),

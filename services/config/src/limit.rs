@@ -20,6 +20,3 @@ pub const PASSWORD_PHC_BYTES: usize = 512;
 pub const PASSWORD_MEMORY_KIB: u32 = 64 * 1024;
 /// See [`PASSWORD_MEMORY_KIB`].
 pub const PASSWORD_PASSES: u32 = 16;
-
-/// Damaged databases that are set aside rather than deleted; with one more, the oldest goes.
-pub const DAMAGED_KEPT: usize = 3;

@@ -5,18 +5,19 @@
 //! the caller opens it anew or ends.
 //! *Spec*: redb's design document, section "Commit strategies".
 
-mod error;
-mod file;
 pub(crate) mod reserve;
 
-use patronus_config::{Change, Head, Record, Secret, Snapshot};
+use std::path::Path;
+
+use patronus_config::{Change, Head, Ledger, Record, Secret, Snapshot};
+pub(crate) use patronus_store::StoreError;
+use patronus_store::{Opened, Place};
 use patronus_types::Generation;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 use serde::{Serialize, de::DeserializeOwned};
 
-pub(crate) use error::StoreError;
-pub(crate) use file::{Opened, open};
-
+/// The database's file in the state directory.
+const NAME: &str = "config.redb";
 /// Generation to [`Record`] in postcard.
 const RECORDS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("records");
 /// [`HEAD`] to [`Head`] in postcard.
@@ -30,6 +31,21 @@ const SECRET_KEY: &str = "secret";
 #[derive(Debug)]
 pub(crate) struct Store {
     database: Database,
+}
+
+/// Opens the database of the state directory, or makes an empty one. On a full disk the reserve is spent for it.
+pub(crate) fn open(state_dir: &Path) -> Result<Opened<(Store, Ledger)>, StoreError> {
+    let place = Place { dir: state_dir, name: NAME };
+    match place.open(restore) {
+        Err(StoreError::Full(_)) if reserve::spend(state_dir) => place.open(restore),
+        opened => opened,
+    }
+}
+
+fn restore(database: Database) -> Result<(Store, Ledger), StoreError> {
+    let store = Store::new(database);
+    let ledger = Ledger::restore(store.load()?).map_err(|damage| StoreError::Damaged(damage.to_string()))?;
+    Ok((store, ledger))
 }
 
 impl Store {
@@ -92,7 +108,5 @@ fn decode_entry<T: DeserializeOwned>(entry: Option<redb::AccessGuard<'_, &[u8]>>
     entry.map(|bytes| decode(bytes.value())).transpose()
 }
 
-#[cfg(test)]
-mod crash;
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 use patronus_config::{Decision, Ledger, Moment};
 use patronus_ipc::config::{Claim, Network, Request};
+use patronus_store::{builder, crash::Disk};
 use patronus_types::Document;
 use redb::Builder;
 
-use super::{crash::Disk, file::builder, *};
+use super::*;
 
 mod files;
 
@@ -131,13 +132,4 @@ fn a_disk_that_is_full_at_any_size_keeps_what_runs() {
         store.commit(&decide(&ledger, request)).unwrap();
     }
     assert!(refused > 0, "{} bytes are enough for everything: {}", empty.len(), whole.records.len());
-}
-
-#[test]
-fn an_error_of_the_disk_has_the_name_of_what_happens_next() {
-    let error = |kind: std::io::ErrorKind| StoreError::from(std::io::Error::from(kind));
-    assert!(matches!(error(std::io::ErrorKind::StorageFull), StoreError::Full(_)));
-    assert!(matches!(error(std::io::ErrorKind::UnexpectedEof), StoreError::Damaged(_)));
-    assert!(matches!(error(std::io::ErrorKind::PermissionDenied), StoreError::Failed(_)));
-    assert!(matches!(StoreError::from(redb::Error::PreviousIo), StoreError::Failed(_)));
 }

@@ -2,16 +2,16 @@
 
 use std::{fs, path::Path};
 
-use patronus_config::limit;
+use patronus_store::DAMAGED_KEPT;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::{Opened, open};
+use crate::store::open;
 
 /// A state directory of a box that was claimed and changed once.
 fn claimed_box() -> (tempfile::TempDir, Snapshot) {
     let dir = tempfile::tempdir().unwrap();
-    let Opened { store, mut ledger, .. } = open(dir.path()).unwrap();
+    let (store, mut ledger) = open(dir.path()).unwrap().content;
     for request in [claim(), apply(1, None)] {
         let change = decide(&ledger, request);
         store.commit(&change).unwrap();
@@ -31,7 +31,7 @@ fn names(dir: &Path) -> Vec<String> {
 fn what_was_committed_is_there_after_a_restart() {
     let (dir, snapshot) = claimed_box();
     let opened = open(dir.path()).unwrap();
-    assert_eq!((opened.ledger.snapshot(), &opened.set_aside), (&snapshot, &None));
+    assert_eq!((opened.content.1.snapshot(), &opened.set_aside), (&snapshot, &None));
     assert_eq!(names(dir.path()), ["config.redb"]);
 }
 
@@ -46,10 +46,10 @@ fn what_a_power_cut_left_half_made_is_made_anew() {
 #[test]
 fn damaged_databases_are_set_aside_the_last_three_are_kept_and_the_box_is_unclaimed() {
     let dir = tempfile::tempdir().unwrap();
-    for round in 1..=limit::DAMAGED_KEPT + 1 {
+    for round in 1..=DAMAGED_KEPT + 1 {
         fs::write(dir.path().join("config.redb"), format!("damage {round}")).unwrap();
         let opened = open(dir.path()).unwrap();
-        assert!(opened.ledger.state().claimed.is_none());
+        assert!(opened.content.1.state().claimed.is_none());
         assert!(opened.set_aside.unwrap().to.ends_with(format!("config.redb.damaged-{round}")));
     }
     assert_eq!(
@@ -67,7 +67,7 @@ fn a_file_that_was_cut_or_emptied_is_damaged_and_not_a_new_box() {
         file.set_len(length).unwrap();
         let opened = open(dir.path()).unwrap();
         assert!(opened.set_aside.is_some(), "{length}");
-        assert!(opened.ledger.state().claimed.is_none());
+        assert!(opened.content.1.state().claimed.is_none());
     }
 }
 
@@ -87,8 +87,8 @@ proptest! {
         fs::write(&path, bytes).unwrap();
         let opened = open(dir.path()).unwrap();
         match opened.set_aside {
-            None => prop_assert_eq!(opened.ledger.snapshot(), &snapshot),
-            Some(_) => prop_assert!(opened.ledger.state().claimed.is_none()),
+            None => prop_assert_eq!(opened.content.1.snapshot(), &snapshot),
+            Some(_) => prop_assert!(opened.content.1.state().claimed.is_none()),
         }
     }
 }

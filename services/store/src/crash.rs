@@ -30,11 +30,12 @@ struct Inner {
 
 /// A disk in memory; clones are the same disk.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk(Arc<Mutex<Inner>>);
+pub struct Disk(Arc<Mutex<Inner>>);
 
 impl Disk {
     /// A disk with this content, all of it synced.
-    pub(super) fn with(content: Vec<u8>) -> Self {
+    #[must_use]
+    pub fn with(content: Vec<u8>) -> Self {
         let disk = Self::default();
         disk.inner().seen.clone_from(&content);
         disk.inner().synced = content;
@@ -42,29 +43,32 @@ impl Disk {
     }
 
     /// Cuts the power at the step with this number, counted from now; from then on every step fails.
-    pub(super) fn cut_at(self, step: usize) -> Self {
+    #[must_use]
+    pub fn cut_at(self, step: usize) -> Self {
         self.inner().cut_at = Some(step);
         self
     }
 
     /// Lets the disk grow to this many bytes only.
-    pub(super) fn set_capacity(&self, bytes: Option<usize>) {
+    pub fn set_capacity(&self, bytes: Option<usize>) {
         self.inner().capacity = bytes;
     }
 
     /// Whether the power was cut.
-    pub(super) fn is_cut(&self) -> bool {
+    #[must_use]
+    pub fn is_cut(&self) -> bool {
         let inner = self.inner();
         inner.cut_at.is_some_and(|cut_at| inner.steps > cut_at)
     }
 
     /// Bytes as the running kernel sees them.
-    pub(super) fn len_bytes(&self) -> usize {
+    #[must_use]
+    pub fn len_bytes(&self) -> usize {
         self.inner().seen.len()
     }
 
     /// What is found after the power is back, when those unsynced writes arrived for which `arrived` says so.
-    pub(super) fn after_power_cut(&self, mut arrived: impl FnMut(usize) -> bool) -> Vec<u8> {
+    pub fn after_power_cut(&self, mut arrived: impl FnMut(usize) -> bool) -> Vec<u8> {
         let inner = self.inner();
         let mut content = inner.synced.clone();
         for (index, pending) in inner.pending.iter().enumerate() {

@@ -6,11 +6,11 @@ use thiserror::Error;
 
 /// Why the database cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum StoreError {
-    /// No space left. Next: open it anew, answer `disk-full`.
+pub enum StoreError {
+    /// No space left. Next: its service makes room or says so.
     #[error("no space left: {0}")]
     Full(String),
-    /// Its content cannot be what was written. Next: set it aside, start unclaimed.
+    /// Its content cannot be what was written. Next: set it aside, start with an empty one.
     #[error("damaged: {0}")]
     Damaged(String),
     /// The disk or the kernel failed. Next: exit, and be started again by `init`.
@@ -38,5 +38,19 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
             | redb::Error::TypeDefinitionChanged { .. } => Self::Damaged(message),
             _ => Self::Failed(message),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_the_disk_has_the_name_of_what_happens_next() {
+        let error = |kind: ErrorKind| StoreError::from(std::io::Error::from(kind));
+        assert!(matches!(error(ErrorKind::StorageFull), StoreError::Full(_)));
+        assert!(matches!(error(ErrorKind::UnexpectedEof), StoreError::Damaged(_)));
+        assert!(matches!(error(ErrorKind::PermissionDenied), StoreError::Failed(_)));
+        assert!(matches!(StoreError::from(redb::Error::PreviousIo), StoreError::Failed(_)));
     }
 }

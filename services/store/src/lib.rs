@@ -1,0 +1,16 @@
+//! A redb file that survives power cuts.
+//!
+//! *Does*: make a database whole before it gets its name, open it with every page verified, set a damaged one aside, and name what goes wrong by
+//! what happens next.
+//! *Never does*: know what is in it: that is its service's.
+//! *Spec*: redb's design document, section "Commit strategies".
+#![forbid(unsafe_code)]
+
+#[cfg(any(test, feature = "crash"))]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+pub mod crash;
+mod error;
+mod file;
+
+pub use error::StoreError;
+pub use file::{DAMAGED_KEPT, Opened, Place, SetAside, builder};
