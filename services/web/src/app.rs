@@ -10,6 +10,7 @@ use std::{
 };
 
 use patronus_ipc::{CallError, Protocol, clock, config, init, link};
+use patronus_store::StoreError;
 use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
@@ -18,7 +19,7 @@ use crate::{
     head::Names,
     refusal::Refusals,
     session::{Identity, Sessions},
-    store::{Store, StoreError},
+    store::Store,
     throttle::Throttle,
 };
 
@@ -38,8 +39,8 @@ pub(crate) struct App {
     pub ipc_dir: PathBuf,
     /// What lasts.
     pub store: Store,
-    /// The code of this box.
-    pub claim_code: ClaimCode,
+    /// The code of this box; none once it is claimed.
+    pub claim_code: watch::Sender<Option<ClaimCode>>,
     /// What `config` last said.
     pub config: watch::Receiver<Option<config::Reply>>,
     /// What `link` last said.
@@ -69,14 +70,7 @@ impl App {
     ///
     /// # Errors
     /// If the store cannot be used.
-    pub(crate) fn open(ipc_dir: PathBuf, store: Store, new_claim_code: ClaimCode) -> Result<Self, StoreError> {
-        let claim_code = match store.claim_code()?.as_deref().and_then(ClaimCode::parse) {
-            Some(code) => code,
-            None => {
-                store.put_claim_code(&new_claim_code.to_string())?;
-                new_claim_code
-            }
-        };
+    pub(crate) fn open(ipc_dir: PathBuf, store: Store) -> Result<Self, StoreError> {
         let claim_lock = ClaimLock::restored(store.claim_wrong()?, Duration::ZERO);
         Ok(Self {
             config: patronus_ipc::follow::<config::Config>(&ipc_dir, || config::Request::Watch),
@@ -84,7 +78,7 @@ impl App {
             clock: patronus_ipc::follow::<clock::Clock>(&ipc_dir, || clock::Request::Watch),
             ipc_dir,
             store,
-            claim_code,
+            claim_code: watch::Sender::new(None),
             fingerprint: watch::Sender::new(None),
             hashing: Semaphore::new(1),
             claiming: tokio::sync::Mutex::new(()),

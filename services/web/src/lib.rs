@@ -22,6 +22,7 @@ pub mod store;
 pub mod throttle;
 
 mod app;
+mod claim_keeper;
 mod dispatch;
 mod handlers;
 mod listen;

@@ -6,6 +6,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use patronus_ipc::{Context, init, link};
+use patronus_store::StoreError;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -15,11 +16,11 @@ use tokio::{
 use crate::{
     app::App,
     certificate::{self, CertificateError},
-    claim::ClaimCode,
+    claim_keeper,
     listen::Listeners,
     server::FrontDoor,
     setup,
-    store::{Store, StoreError},
+    store::Store,
 };
 
 /// One line: seconds since 1970.
@@ -33,11 +34,8 @@ pub enum ShellError {
     /// The manifest gives `web` a directory for state.
     #[error("PATRONUS_STATE_DIR is not set")]
     NoStateDir,
-    /// The kernel gave no random bytes.
-    #[error("no randomness: {0}")]
-    Random(#[from] getrandom::Error),
     /// See [`StoreError`].
-    #[error(transparent)]
+    #[error("state in web.redb: {0}")]
     Store(#[from] StoreError),
     /// See [`CertificateError`].
     #[error(transparent)]
@@ -59,10 +57,9 @@ pub async fn run(context: &Context) -> Result<(), ShellError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let state_dir = context.state_dir.as_ref().ok_or(ShellError::NoStateDir)?;
-    let store = Store::open(&state_dir.join("web.redb"))?;
-    let mut random = [0; 10];
-    getrandom::fill(&mut random)?;
-    let app = Arc::new(App::open(context.ipc_dir.clone(), store, ClaimCode::from_random(random))?);
+    let store = Store::open(state_dir)?;
+    let app = Arc::new(App::open(context.ipc_dir.clone(), store)?);
+    tokio::spawn(claim_keeper::keep(Arc::clone(&app)));
     tokio::spawn(keep_console(Arc::clone(&app)));
     context.ready();
     tokio::select! {
@@ -116,7 +113,8 @@ fn build_unix_s() -> i64 {
 
 /// Tells PID 1 what people in front of the machine shall see, at each change.
 async fn keep_console(app: Arc<App>) {
-    let (mut config, mut links, mut fingerprint) = (app.config.clone(), app.link.clone(), app.fingerprint.subscribe());
+    let (mut config, mut links) = (app.config.clone(), app.link.clone());
+    let (mut fingerprint, mut claim_code) = (app.fingerprint.subscribe(), app.claim_code.subscribe());
     let mut shown = None;
     loop {
         let facts = console_facts(&app);
@@ -133,14 +131,19 @@ async fn keep_console(app: Arc<App>) {
             _ = config.changed() => {}
             _ = links.changed() => {}
             _ = fingerprint.changed() => {}
+            _ = claim_code.changed() => {}
         }
     }
 }
 
-/// `None` while the certificate or `config`'s state is not there yet.
+/// `None` while the certificate, `config`'s state or an unclaimed box's code is not there yet.
 fn console_facts(app: &App) -> Option<init::ConsoleFacts> {
     let fingerprint = app.fingerprint.borrow().clone()?;
     let claimed = app.configuration()?.claimed;
+    let claim_code = match claimed {
+        None => Some(app.claim_code.borrow().as_ref()?.to_string()),
+        Some(_) => None,
+    };
     let links = app.links();
     let urls = links.lan.addresses.iter().filter_map(|address| match address.addr() {
         IpAddr::V4(address) => Some(format!("https://{address}/")),
@@ -150,7 +153,7 @@ fn console_facts(app: &App) -> Option<init::ConsoleFacts> {
     Some(init::ConsoleFacts {
         urls: urls.collect(),
         fingerprint,
-        claim_code: claimed.is_none().then(|| app.claim_code.to_string()),
+        claim_code,
         site: claimed.map(|claimed| claimed.document.site.name.to_string()),
     })
 }

@@ -1,22 +1,19 @@
 //! What `web` keeps on disk: its TLS key and certificate, the claim code, and how many wrong codes came.
 //!
 //! *Does*: read and write `web.redb`, each write one transaction with two-phase commit.
-//! *Never does*: go on after an error: the service exits and is restarted.
+//! *Never does*: go on after an error: the service exits and is restarted; stay away because the file is damaged.
 
 use std::path::Path;
 
-use redb::{Database, ReadableDatabase, TableDefinition};
+use patronus_store::{Opened, Place, StoreError};
+use redb::{Database, ReadableDatabase, TableDefinition, TableError};
 
+const NAME: &str = "web.redb";
 const TABLE: TableDefinition<&str, &[u8]> = TableDefinition::new("web");
 const TLS_KEY: &str = "tls-key";
 const TLS_CERTIFICATE: &str = "tls-certificate";
 const CLAIM_CODE: &str = "claim-code";
 const CLAIM_WRONG: &str = "claim-wrong";
-
-/// Reading or writing failed. What happens next: the service exits.
-#[derive(Debug, thiserror::Error)]
-#[error("state in web.redb: {0}")]
-pub struct StoreError(#[from] redb::Error);
 
 /// The open store.
 #[derive(Debug)]
@@ -32,15 +29,22 @@ pub struct StoredIdentity {
 }
 
 impl Store {
-    /// Opens the store, or makes it.
+    /// Opens the store of the state directory, or makes it. A damaged one is set aside: the box then gets a new certificate and, while it is
+    /// unclaimed, a new claim code. Whether it is claimed is not written here but by `config`, so nothing opens.
     ///
     /// # Errors
     /// See [`StoreError`].
-    pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let database = Database::create(path).map_err(redb::Error::from)?;
-        let store = Self(database);
-        store.write(&[])?;
-        Ok(store)
+    pub fn open(state_dir: &Path) -> Result<Self, StoreError> {
+        let Opened { content, set_aside } = Place { dir: state_dir, name: NAME }.open(|database| {
+            let store = Self(database);
+            store.read(CLAIM_CODE)?;
+            Ok(store)
+        })?;
+        if let Some(set_aside) = set_aside {
+            tracing::error!(reason = set_aside.reason, kept_as = %set_aside.to.display(),
+                "certificate and claim code are damaged and were set aside; new ones are made: compare the fingerprint with the console");
+        }
+        Ok(content)
     }
 
     /// Key and certificate, if they were made.
@@ -76,6 +80,17 @@ impl Store {
         self.write(&[(CLAIM_CODE, code.as_bytes())])
     }
 
+    /// Forgets the claim code.
+    ///
+    /// # Errors
+    /// See [`StoreError`].
+    pub fn remove_claim_code(&self) -> Result<(), StoreError> {
+        let mut transaction = self.0.begin_write()?;
+        transaction.set_two_phase_commit(true);
+        transaction.open_table(TABLE)?.remove(CLAIM_CODE)?;
+        Ok(transaction.commit()?)
+    }
+
     /// How many wrong codes came since the last right one or lock.
     ///
     /// # Errors
@@ -94,23 +109,24 @@ impl Store {
     }
 
     fn read(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let transaction = self.0.begin_read().map_err(redb::Error::from)?;
-        let table = transaction.open_table(TABLE).map_err(redb::Error::from)?;
-        let value = table.get(key).map_err(redb::Error::from)?;
-        Ok(value.map(|value| value.value().to_vec()))
+        match self.0.begin_read()?.open_table(TABLE) {
+            Ok(table) => Ok(table.get(key)?.map(|value| value.value().to_vec())),
+            // Before the first write.
+            Err(TableError::TableDoesNotExist(_)) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn write(&self, pairs: &[(&str, &[u8])]) -> Result<(), StoreError> {
-        let mut transaction = self.0.begin_write().map_err(redb::Error::from)?;
+        let mut transaction = self.0.begin_write()?;
         transaction.set_two_phase_commit(true);
         {
-            let mut table = transaction.open_table(TABLE).map_err(redb::Error::from)?;
+            let mut table = transaction.open_table(TABLE)?;
             for (key, value) in pairs {
-                table.insert(*key, *value).map_err(redb::Error::from)?;
+                table.insert(*key, *value)?;
             }
         }
-        transaction.commit().map_err(redb::Error::from)?;
-        Ok(())
+        Ok(transaction.commit()?)
     }
 }
 
@@ -121,19 +137,32 @@ mod tests {
     #[test]
     fn what_was_kept_is_there_after_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("web.redb");
         let identity = StoredIdentity { key: vec![1], certificate: vec![2] };
         {
-            let store = Store::open(&path).unwrap();
+            let store = Store::open(dir.path()).unwrap();
             assert!(store.identity().unwrap().is_none());
             assert_eq!(store.claim_wrong().unwrap(), 0);
             store.put_identity(&identity).unwrap();
             store.put_claim_code("01ABC-ZYXWV").unwrap();
             store.put_claim_wrong(10).unwrap();
         }
-        let store = Store::open(&path).unwrap();
+        let store = Store::open(dir.path()).unwrap();
         assert!(store.identity().unwrap() == Some(identity));
         assert_eq!(store.claim_code().unwrap().as_deref(), Some("01ABC-ZYXWV"));
         assert_eq!(store.claim_wrong().unwrap(), 10);
+    }
+
+    #[test]
+    fn a_claim_code_that_was_forgotten_is_not_there_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        {
+            let store = Store::open(dir.path()).unwrap();
+            store.remove_claim_code().unwrap();
+            store.put_claim_code("01ABC-ZYXWV").unwrap();
+            store.put_claim_wrong(3).unwrap();
+            store.remove_claim_code().unwrap();
+        }
+        let store = Store::open(dir.path()).unwrap();
+        assert_eq!((store.claim_code().unwrap(), store.claim_wrong().unwrap()), (None, 3));
     }
 }

@@ -5,6 +5,7 @@ mod support;
 
 use std::time::Duration;
 
+use patronus_web::limits;
 use support::{FORM, PASSWORD, Stand, browser::Browser, filled};
 
 #[test]
@@ -124,6 +125,86 @@ fn ten_wrong_codes_lock_and_the_lock_survives_kill_and_restart() {
     assert_eq!(stand.claim_code().as_ref(), Some(&code), "the code stays the same");
     assert_eq!(stand.fingerprint(), fingerprint, "the certificate stays the same");
     assert_eq!(browser.post("/setup/code", &[("code", &code)]).status, 429, "the right code too");
+}
+
+#[test]
+fn a_claim_code_that_was_used_never_opens_the_box_again() {
+    let mut stand = Stand::start();
+    let mut used = vec![stand.claim_code().unwrap()];
+    stand.claim();
+    // What the disk still knows of it.
+    stand.kill_web();
+    stand.lose_configuration();
+    stand.start_web();
+    let new = wait_for(|| stand.claim_code());
+    assert!(!used.contains(&new), "{new}");
+    used.push(new);
+    // What the running service still knows of it.
+    let administrator = stand.claim();
+    wait_for(|| stand.claim_code().is_none().then_some(()));
+    stand.lose_configuration();
+    let new = wait_for(|| stand.claim_code());
+    assert!(!used.contains(&new), "{new}");
+    assert_eq!(administrator.get("/").field("location"), Some("/setup/code"));
+    for used in &used {
+        assert_eq!(Browser::default().post("/setup/code", &[("code", used)]).status, 403);
+        std::thread::sleep(limits::CLAIM_PAUSE);
+    }
+    assert_eq!(Browser::default().post("/setup/code", &[("code", &new)]).status, 303);
+}
+
+/// Waits for what a service says by itself, 10 s at most.
+fn wait_for<T>(ask: impl Fn() -> Option<T>) -> T {
+    let start = std::time::Instant::now();
+    loop {
+        match ask() {
+            Some(answer) => return answer,
+            None if start.elapsed() > Duration::from_secs(10) => panic!("it never came"),
+            None => std::thread::sleep(Duration::from_millis(10)),
+        }
+    }
+}
+
+#[test]
+fn a_store_that_a_power_cut_left_half_made_never_keeps_the_page_away() {
+    let mut stand = Stand::start();
+    let mut fingerprints = std::collections::BTreeSet::from([stand.fingerprint()]);
+    stand.kill_web();
+    let path = stand.state_dir().join("web.redb");
+    let whole = std::fs::read(&path).unwrap();
+    let images = [vec![], vec![0; whole.len()], b"garbage".repeat(1000), whole[..whole.len() / 2].to_vec()];
+    for (number, image) in images.iter().enumerate() {
+        std::fs::write(&path, image).unwrap();
+        stand.start_web();
+        assert_eq!(Browser::default().get("/setup/code").status, 200, "image {number}");
+        assert!(stand.claim_code().is_some());
+        assert!(fingerprints.insert(stand.fingerprint()), "image {number}: a new certificate");
+        stand.kill_web();
+    }
+    let aside: Vec<bool> = (1..=4).map(|n| stand.state_dir().join(format!("web.redb.damaged-{n}")).exists()).collect();
+    assert_eq!(aside, [false, true, true, true], "the last three are kept");
+}
+
+#[test]
+fn killing_the_service_at_any_moment_of_its_first_start_never_keeps_the_page_away() {
+    let mut stand = Stand::start();
+    stand.kill_web();
+    let (mut unmade, mut made) = (0, 0);
+    for kill in 0..60 {
+        std::fs::remove_dir_all(stand.state_dir()).unwrap();
+        std::fs::create_dir(stand.state_dir()).unwrap();
+        stand.start_and_kill_web(Duration::from_millis(kill));
+        if stand.state_dir().join("web.redb").exists() {
+            made += 1
+        } else {
+            unmade += 1
+        }
+        stand.start_web();
+        assert_eq!(Browser::default().get("/setup/code").status, 200, "killed after {kill} ms");
+        assert!(!stand.state_dir().join("web.redb.damaged-1").exists(), "killed after {kill} ms");
+        stand.kill_web();
+    }
+    assert!(unmade > 0 && made > 0, "killed before the store was made: {unmade}, after: {made}");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
     setup::{self, Errors},
 };
 
-/// How long the claim's answer waits until `config`'s new state has come around.
+/// How long the claim's answer waits until `config`'s new state has come around and the claim code is gone.
 const STATE_DEADLINE: Duration = Duration::from_secs(5);
 
 pub(super) fn code_page(app: &App, call: &Call) -> Reply {
@@ -34,6 +34,7 @@ pub(super) fn code_page(app: &App, call: &Call) -> Reply {
 
 /// Checks a claim code. The attempt is on disk as a wrong one before the code is looked at: cutting the power wins nothing.
 pub(super) fn code(app: &App, call: &Call) -> Reply {
+    let Some(right) = app.claim_code.borrow().clone() else { return refuse_code(app, Refusal::Unavailable) };
     let attempt = app.claim_lock().handle_attempt(app.now());
     let counted = attempt.map(|wrong| app.store.put_claim_wrong(wrong));
     match counted {
@@ -42,7 +43,7 @@ pub(super) fn code(app: &App, call: &Call) -> Reply {
             app.fail(&error);
             refuse_code(app, Refusal::Unavailable)
         }
-        Ok(Ok(())) if !ClaimCode::parse(call.form.raw("code")).is_some_and(|code| code.matches(&app.claim_code)) => {
+        Ok(Ok(())) if !ClaimCode::parse(call.form.raw("code")).is_some_and(|code| code.matches(&right)) => {
             tracing::warn!(source = %call.source, "wrong claim code");
             refuse_code(app, Refusal::WrongClaimCode)
         }
@@ -153,10 +154,9 @@ async fn commit(app: &Arc<App>, claim: config::Claim) -> Result<String, Failure>
     }
     tracing::info!("claimed");
     app.sessions().close_all();
-    let mut state = app.config.clone();
-    let claimed =
-        |state: &Option<config::Reply>| matches!(state, Some(config::Reply::State(state)) if state.claimed.is_some());
-    let _ = timeout(STATE_DEADLINE, state.wait_for(claimed)).await;
+    // The code is forgotten, on disk too, once `config`'s new state has come around; only then is anybody told.
+    let mut claim_code = app.claim_code.subscribe();
+    let _ = timeout(STATE_DEADLINE, claim_code.wait_for(Option::is_none)).await;
     app.open_session(Identity::Administrator).ok_or(Refusal::Unavailable.into())
 }
 

@@ -57,6 +57,7 @@ impl Stand {
     }
 
     pub fn start_web(&mut self) {
+        *self.console.lock().unwrap() = init::ConsoleFacts::default();
         self.web = Some(start_service(self.dir.path(), "web", Path::new(env!("CARGO_BIN_EXE_patronus-web"))));
         self.wait_for_console();
     }
@@ -64,6 +65,20 @@ impl Stand {
     /// Kills `web` as a power cut would.
     pub fn kill_web(&mut self) {
         self.web = None;
+    }
+
+    /// Starts `web` and kills it after a while, ready or not.
+    pub fn start_and_kill_web(&self, pause: std::time::Duration) {
+        let (_service, _ready) = spawn_service(self.dir.path(), "web", Path::new(env!("CARGO_BIN_EXE_patronus-web")));
+        std::thread::sleep(pause);
+    }
+
+    /// `config` loses everything, as if its file had been damaged, and is started again.
+    pub fn lose_configuration(&mut self) {
+        let _ = self.config.0.kill();
+        let _ = self.config.0.wait();
+        std::fs::write(self.dir.path().join("config/config.redb"), b"damage").unwrap();
+        self.config = start_service(self.dir.path(), "config", &config_binary());
     }
 
     /// Asks `web` to end and gives how it did.
@@ -122,6 +137,13 @@ fn beside(name: &str) -> PathBuf {
 
 /// Starts a service as `init` does: environment, listening socket, and a pipe on which it says that it is ready.
 fn start_service(dir: &Path, name: &str, binary: &Path) -> Service {
+    let (service, mut ready) = spawn_service(dir, name, binary);
+    let said = ready.read(&mut [0]).unwrap();
+    assert_eq!(said, 1, "{name} ended before it was ready");
+    service
+}
+
+fn spawn_service(dir: &Path, name: &str, binary: &Path) -> (Service, std::fs::File) {
     let socket = dir.join("ipc").join(format!("{name}.sock"));
     let _ = std::fs::remove_file(&socket);
     let listener = nix::unistd::dup(UnixListener::bind(socket).unwrap()).unwrap();
@@ -139,10 +161,7 @@ fn start_service(dir: &Path, name: &str, binary: &Path) -> Service {
         .spawn()
         .unwrap_or_else(|error| panic!("{}: {error}", binary.display()));
     drop(tell);
-    let service = Service(child);
-    let said = std::fs::File::from(ready).read(&mut [0]).unwrap();
-    assert_eq!(said, 1, "{name} ended before it was ready");
-    service
+    (Service(child), ready.into())
 }
 
 /// A password that zxcvbn likes.
