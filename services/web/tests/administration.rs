@@ -48,6 +48,48 @@ fn a_wrong_configuration_is_refused_with_reasons_and_kept_in_the_text_field() {
 }
 
 #[test]
+fn a_trial_or_a_base_that_cannot_be_read_is_refused_and_never_left_out() {
+    let stand = Stand::start();
+    let mut browser = stand.claim();
+    let api = stand.sign_in();
+    let (toml, csrf) = (api.get("/api/config").body, browser.get("/configuration").csrf());
+    let changed = toml.replace("America/Chicago", "Europe/Zurich");
+    let unreadable = ["soon", "-1", "60s", "1.5", "0x3c", "99999999999999999999"]
+        .map(|text| [("confirm_within_s", text), ("base", text)]);
+    let too_long = [("confirm_within_s", "3601"), ("confirm_within_s", "4294967296")];
+    for (name, text) in unreadable.into_iter().flatten().chain(too_long) {
+        let fields = [("csrf", csrf.as_str()), ("action", "apply"), ("toml", &changed), (name, text)];
+        let page = browser.post("/configuration", &fields);
+        assert!(page.status == 422 && page.body.contains("Nothing was changed"), "{name}={text}: {}", page.body);
+        assert!(page.body.contains("Europe/Zurich"), "the text is kept");
+        let answer = api.api("PUT", &format!("/api/config?{name}={text}"), TOML, &changed);
+        assert_eq!(answer.status, 422, "{name}={text}: {}", answer.body);
+    }
+    let misspelt = api.api("PUT", "/api/config?confirm_within=60", TOML, &changed);
+    assert_eq!((misspelt.status, &misspelt.json()["error"]["code"]), (422, &"unknown-parameter".into()));
+    assert_eq!(browser.post("/configuration/rollback", &[("csrf", &csrf), ("generation", "x")]).status, 422);
+    assert_eq!(api.get("/api/config?generation=x").status, 422);
+    assert_eq!(api.get("/api/config").body, toml, "nothing was changed");
+}
+
+#[test]
+fn no_trial_is_asked_for_by_an_empty_field_or_by_zero() {
+    let stand = Stand::start();
+    let mut browser = stand.claim();
+    let api = stand.sign_in();
+    let (toml, csrf) = (api.get("/api/config").body, browser.get("/configuration").csrf());
+    for (number, none) in ["", "0"].into_iter().enumerate() {
+        let changed = toml.replace("hq-chicago", &format!("hq-{number}"));
+        let fields = [("csrf", csrf.as_str()), ("action", "apply"), ("toml", &changed), ("confirm_within_s", none)];
+        assert_eq!(browser.post("/configuration", &fields).status, 303);
+        let changed = toml.replace("hq-chicago", &format!("hq-api-{number}"));
+        let answer = api.api("PUT", &format!("/api/config?base=&confirm_within_s={none}"), TOML, &changed);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert!(api.get("/api/status").json()["trial"].is_null());
+    }
+}
+
+#[test]
 fn a_form_without_the_sessions_token_changes_nothing() {
     let stand = Stand::start();
     let mut browser = stand.claim();

@@ -1,6 +1,6 @@
 //! The configuration: show, check, apply on trial, confirm, roll back.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use patronus_ipc::config::{self, Config, Reply as Answer, Request};
 use patronus_types::Generation;
@@ -11,7 +11,7 @@ use super::{Failure, machine, read_json};
 use crate::{
     app::App,
     dispatch::Call,
-    limits,
+    form::Form,
     pages::{self, configuration::Outcome},
     refusal::Refusal,
     reply::{self, Reply},
@@ -72,14 +72,14 @@ pub(super) async fn submit(app: &Arc<App>, call: &Call) -> Reply {
     let form = &call.form;
     let toml = form.raw("toml").replace("\r\n", "\n");
     let request = match form.raw("action") {
-        "apply" => {
-            let base = form.text("base").parse().ok().map(Generation);
-            let confirm_within_s = trial_s(form.text("confirm_within_s"));
-            Request::Apply { toml: toml.clone(), base, confirm_within_s, author: BY_PAGE.to_owned() }
-        }
-        _ => Request::Check { toml: toml.clone() },
+        "apply" => apply(form, toml.clone(), BY_PAGE),
+        _ => Ok(Request::Check { toml: toml.clone() }),
     };
-    match ask(app, request).await {
+    let answer = match request {
+        Ok(request) => ask(app, request).await,
+        Err(failure) => Err(failure),
+    };
+    match answer {
         Ok(Answer::Committed { .. }) => reply::redirect("/configuration"),
         Ok(_) => show(app, call, &toml, &Outcome::Valid).await,
         Err(Failure::Rejected(problems)) => show(app, call, &toml, &Outcome::Problems(problems)).await,
@@ -87,9 +87,11 @@ pub(super) async fn submit(app: &Arc<App>, call: &Call) -> Reply {
     }
 }
 
-/// A trial's length from text; none if it is empty, zero or no number.
-fn trial_s(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|seconds| *seconds > 0).map(|seconds: u32| seconds.min(limits::TRIAL_MAX_S))
+/// The request that a form or a query stands for. What cannot be read is refused: a base or a trial that somebody asked for is never left out.
+fn apply(fields: &Form, toml: String, author: &str) -> Result<Request, Failure> {
+    let base = optional(fields, "base")?.map(Generation);
+    let confirm_within_s = optional(fields, "confirm_within_s")?.filter(|seconds: &u32| *seconds > 0);
+    Ok(Request::Apply { toml, base, confirm_within_s, author: author.to_owned() })
 }
 
 pub(super) async fn confirm_form(app: &Arc<App>, call: &Call) -> Reply {
@@ -103,8 +105,11 @@ pub(super) async fn confirm_form(app: &Arc<App>, call: &Call) -> Reply {
 }
 
 pub(super) async fn rollback_form(app: &Arc<App>, call: &Call) -> Reply {
-    let to = call.form.text("generation").parse().ok().map(Generation);
-    match commit(app, Request::Rollback { to, author: BY_PAGE.to_owned() }).await {
+    let rolled_back = async {
+        let to = optional(&call.form, "generation")?.map(Generation);
+        commit(app, Request::Rollback { to, author: BY_PAGE.to_owned() }).await
+    };
+    match rolled_back.await {
         Ok(_) => reply::redirect("/configuration"),
         Err(failure) => failure.into_page(app),
     }
@@ -118,15 +123,11 @@ pub(super) async fn export(app: &Arc<App>) -> Reply {
 }
 
 pub(super) async fn api_show(app: &Arc<App>, call: &Call) -> Reply {
-    let generation = match call.query.text("generation") {
-        "" => Ok(None),
-        text => text.parse().map(|generation| Some(Generation(generation))).map_err(|_| Refusal::OddQuery),
+    let toml = async {
+        only(&call.query, &["generation"])?;
+        toml_of(app, optional(&call.query, "generation")?.map(Generation)).await
     };
-    let toml = match generation {
-        Ok(generation) => toml_of(app, generation).await,
-        Err(refusal) => Err(refusal.into()),
-    };
-    match toml {
+    match toml.await {
         Ok(toml) => reply::answer(200, "application/toml", toml),
         Err(failure) => failure.into_json(app),
     }
@@ -134,11 +135,8 @@ pub(super) async fn api_show(app: &Arc<App>, call: &Call) -> Reply {
 
 pub(super) async fn api_apply(app: &Arc<App>, call: &Call) -> Reply {
     let applied = async {
-        let base = optional(call, "base")?.map(Generation);
-        let seconds = optional(call, "confirm_within_s")?;
-        let confirm_within_s = seconds.map(u32::try_from).transpose().map_err(|_| Refusal::OddQuery)?;
-        let toml = read_toml(call)?;
-        commit(app, Request::Apply { toml, base, confirm_within_s, author: BY_API.to_owned() }).await
+        only(&call.query, &["base", "confirm_within_s"])?;
+        commit(app, apply(&call.query, read_toml(call)?, BY_API)?).await
     };
     committed(app, applied.await)
 }
@@ -190,11 +188,26 @@ fn committed(app: &App, outcome: Result<Generation, Failure>) -> Reply {
     }
 }
 
-fn optional(call: &Call, name: &str) -> Result<Option<u64>, Refusal> {
-    match call.query.text(name) {
+/// A number that may be left out or empty, and then is none.
+fn optional<T: FromStr>(fields: &Form, name: &str) -> Result<Option<T>, Failure> {
+    match fields.text(name) {
         "" => Ok(None),
-        text => text.parse().map(Some).map_err(|_| Refusal::OddQuery),
+        text => {
+            text.parse().map(Some).map_err(|_| refused("not-a-number", name, "Give a whole number, or leave it out."))
+        }
     }
+}
+
+/// A misspelt name would be a trial or a base that nobody notices is missing.
+fn only(query: &Form, names: &[&str]) -> Result<(), Failure> {
+    match query.names().all(|name| names.contains(&name)) {
+        true => Ok(()),
+        false => Err(refused("unknown-parameter", "", &format!("This address takes {} only.", names.join(" and ")))),
+    }
+}
+
+fn refused(code: &str, at: &str, message: &str) -> Failure {
+    Failure::Rejected(vec![config::Problem { code: code.to_owned(), at: at.to_owned(), message: message.to_owned() }])
 }
 
 fn read_toml(call: &Call) -> Result<String, Refusal> {
