@@ -33,10 +33,15 @@ use crate::{
 /// Where all state lives.
 pub const MOUNT_POINT: &str = "/data";
 
-/// Makes, mends and mounts the data partition.
-pub fn start(console: &mut Console, disk: Option<&mut BootDisk>, meta: Option<&mut Meta>) -> Data {
+/// Makes, mends and mounts the data partition; calls `feed` between long steps.
+pub fn start(
+    console: &mut Console,
+    disk: Option<&mut BootDisk>,
+    meta: Option<&mut Meta>,
+    feed: &mut dyn FnMut(),
+) -> Data {
     let made_before = meta.as_ref().is_some_and(|meta| meta.record().data_made);
-    let state = match settle(console, disk, made_before) {
+    let state = match settle(console, disk, made_before, feed) {
         Ok(state) => state,
         Err(reason) => volatile(console, reason),
     };
@@ -68,7 +73,12 @@ pub fn describe(state: &DataState) -> String {
 }
 
 /// Everything that ends with the partition mounted; an error says why it cannot be used.
-fn settle(console: &mut Console, disk: Option<&mut BootDisk>, made_before: bool) -> Result<DataState, String> {
+fn settle(
+    console: &mut Console,
+    disk: Option<&mut BootDisk>,
+    made_before: bool,
+    feed: &mut dyn FnMut(),
+) -> Result<DataState, String> {
     let disk = disk.ok_or("the boot disk is not known")?;
     match grow::grow_data(disk) {
         Ok(true) => console.line("data partition grown to the end of the disk"),
@@ -84,7 +94,8 @@ fn settle(console: &mut Console, disk: Option<&mut BootDisk>, made_before: bool)
     let path = disk.partition(Role::Data).ok_or("the disk has no data partition")?;
     let partition = Partition::open(&path).map_err(|error| format!("opening {}: {error}", path.display()))?;
     let state = mend(&partition, made_before).map_err(|error| error.to_string())?;
-    if let Err(error) = file_system::fill(&partition) {
+    feed();
+    if let Err(error) = file_system::fill(&partition, feed) {
         console.line(&format!("growing the data file system: {error}"));
     }
     Ok(state)

@@ -60,7 +60,7 @@ pub fn bring_up() -> Machine {
     let boot = boot(&mut console, slot, meta.as_ref());
     console.set_identity(Identity { version: version.clone(), slot });
     feed(&mut watchdog);
-    let data = data::start(&mut console, disk.as_mut(), meta.as_mut());
+    let data = data::start(&mut console, disk.as_mut(), meta.as_mut(), &mut || feed(&mut watchdog));
     console.line(&format!("data {}", data::describe(&data.state)));
     feed(&mut watchdog);
     if let Some(disk) = disk.as_ref().filter(|_| boot.recovery) {

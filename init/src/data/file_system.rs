@@ -18,6 +18,9 @@ use crate::sys;
 const FLAGS: MountFlags =
     MountFlags::NOSUID.union(MountFlags::NODEV).union(MountFlags::NOEXEC).union(MountFlags::NOATIME);
 
+/// Most that one call to the kernel adds: 32 groups of blocks, whose inode tables it zeroes. Seconds on a slow stick.
+const STEP_BYTES: u64 = 4 << 30;
+
 /// Why there is no file system.
 #[derive(Debug, Error)]
 pub(super) enum MountError {
@@ -57,12 +60,39 @@ pub(super) fn noted_errors(partition: &Partition) -> io::Result<Option<String>> 
     Ok(superblock.map(|superblock| format!("the kernel noted {} errors in the file system", superblock.error_count())))
 }
 
-/// Grows the mounted file system to all of the partition but its tail.
-pub(super) fn fill(partition: &Partition) -> io::Result<()> {
+/// Grows the mounted file system to all of the partition but its tail, in steps: the kernel makes groups one after the other, and
+/// `between` is called so that a large disk does not look like a machine that hangs.
+pub(super) fn fill(partition: &Partition, between: &mut dyn FnMut()) -> io::Result<()> {
     let Some(superblock) = Superblock::parse(&partition.head()?) else { return Ok(()) };
     let blocks = partition.file_system_bytes() / superblock.block_bytes;
-    if superblock.bytes().is_some_and(|bytes| bytes / superblock.block_bytes >= blocks) {
-        return Ok(());
+    let Some(mut now) = superblock.bytes().map(|bytes| bytes / superblock.block_bytes) else { return Ok(()) };
+    let root = File::open(MOUNT_POINT)?;
+    while let Some(next) = next_step(now, blocks, superblock.block_bytes) {
+        sys::boot::resize_ext4(root.as_fd(), next)?;
+        between();
+        now = next;
     }
-    sys::boot::resize_ext4(File::open(MOUNT_POINT)?.as_fd(), blocks)
+    Ok(())
+}
+
+/// The length to grow to next, in blocks.
+fn next_step(now: u64, wanted: u64, block_bytes: u64) -> Option<u64> {
+    (now < wanted).then(|| now.saturating_add(STEP_BYTES / block_bytes).min(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLOCK: u64 = 4096;
+
+    #[test]
+    fn a_file_system_grows_to_its_partition_in_steps_and_never_shrinks() {
+        let step = STEP_BYTES / BLOCK;
+        assert_eq!(next_step(4096, 4096 + step, BLOCK), Some(4096 + step));
+        assert_eq!(next_step(4096, 4097 + step, BLOCK), Some(4096 + step));
+        assert_eq!(next_step(4096 + step, 4097 + step, BLOCK), Some(4097 + step));
+        assert_eq!(next_step(4096, 4096, BLOCK), None);
+        assert_eq!(next_step(4096, 1, BLOCK), None);
+    }
 }
