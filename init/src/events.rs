@@ -127,6 +127,7 @@ impl Loop {
         self.services.read(now_ms, &mut self.journal);
         self.answer_callers(now_ms);
         self.services.advance(now_ms, &mut self.journal);
+        self.journal.console.draw(now_ms);
         if self.services.are_healthy() {
             self.trial.pass(&mut self.journal.console);
             self.journal.quiet = true;
@@ -180,12 +181,14 @@ impl Loop {
     /// Until something happens, or the next deadline.
     fn sleep(&self, now_ms: u64) {
         let latest_ms = now_ms.saturating_add(LONGEST_SLEEP.min(watchdog::FEED_EVERY).as_millis() as u64);
-        let deadlines = [self.services.deadline(), self.server.as_ref().and_then(Server::deadline)];
+        let logs = &self.journal.logs;
+        let callers = self.server.as_ref().and_then(Server::deadline);
+        let deadlines = [self.services.deadline(now_ms, logs), callers, self.journal.console.deadline()];
         let until_ms = deadlines.into_iter().flatten().fold(latest_ms, u64::min);
         let pause = Duration::from_millis(until_ms.saturating_sub(now_ms));
         let timeout = Timespec::try_from(pause).ok();
         let sources = [self.kernel_log.interest(), self.signals.interest()].into_iter().flatten();
-        let sources = sources.chain(self.buttons.interests()).chain(self.services.interests());
+        let sources = sources.chain(self.buttons.interests()).chain(self.services.interests(now_ms, logs));
         let sources = sources.map(|fd| (fd, PollFlags::IN));
         let callers = self.server.iter().flat_map(Server::interests);
         let mut fds: Vec<PollFd<'_>> =

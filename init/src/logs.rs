@@ -28,6 +28,9 @@ pub const BURST_LINES: u64 = 200;
 /// Lines that a source may write in a second, over time.
 pub const LINES_PER_SECOND: u64 = 50;
 
+/// A source that has used up its credit is not read for this long: it waits in its pipe instead of keeping PID 1 busy.
+pub const PAUSE_MS: u64 = 1_000;
+
 /// All rings of the machine.
 #[derive(Debug)]
 pub struct Logs {
@@ -44,6 +47,7 @@ struct Ring {
     credit: u64,
     credited_ms: u64,
     dropped: u64,
+    paused_until_ms: u64,
 }
 
 impl Logs {
@@ -57,6 +61,7 @@ impl Logs {
             credit: BURST_LINES * 1_000,
             credited_ms: 0,
             dropped: 0,
+            paused_until_ms: 0,
         };
         Self { rings: sources.into_iter().map(ring).collect(), last_sequence: 0 }
     }
@@ -66,6 +71,7 @@ impl Logs {
         let Some(ring) = self.rings.iter_mut().find(|ring| ring.source == source) else { return false };
         if source != KERNEL && !ring.take_credit(uptime_ms) {
             ring.dropped = ring.dropped.saturating_add(1);
+            ring.paused_until_ms = uptime_ms.saturating_add(PAUSE_MS);
             return false;
         }
         let dropped = std::mem::take(&mut ring.dropped);
@@ -76,6 +82,13 @@ impl Logs {
         self.last_sequence += 1;
         ring.push(self.last_sequence, uptime_ms, printable(text));
         true
+    }
+
+    /// Until when a source has no credit and is not to be read, if that is so now.
+    #[must_use]
+    pub fn paused_until(&self, now_ms: u64, source: &str) -> Option<u64> {
+        let ring = self.rings.iter().find(|ring| ring.source == source)?;
+        Some(ring.paused_until_ms).filter(|until_ms| now_ms < *until_ms)
     }
 
     /// The newest lines after a sequence number, oldest first: of one source, or of all.
@@ -173,6 +186,18 @@ mod tests {
         assert!(logs.handle_line(1_000, "config", "again"));
         let page = logs.page(Some("config"), 0, 2);
         assert_eq!(texts(&page), ["7 lines dropped", "again"]);
+    }
+
+    #[test]
+    fn a_source_without_credit_is_not_read_until_it_has_some_again() {
+        let mut logs = logs();
+        (0..BURST_LINES).for_each(|_| assert!(logs.handle_line(5, "config", "noise")));
+        assert_eq!(logs.paused_until(5, "config"), None);
+        assert!(!logs.handle_line(5, "config", "one more"));
+        assert_eq!(logs.paused_until(5, "config"), Some(5 + PAUSE_MS));
+        assert_eq!(logs.paused_until(5, "init"), None);
+        assert_eq!(logs.paused_until(5 + PAUSE_MS, "config"), None);
+        assert!(logs.handle_line(5 + PAUSE_MS, "config", "again"));
     }
 
     #[test]

@@ -14,6 +14,8 @@ use crate::uki::slot_letter;
 
 /// At most this many addresses are shown.
 const URLS_MAX: usize = 8;
+/// Longest text of a field; a fingerprint has 95 bytes.
+const FIELD_BYTES_MAX: usize = 128;
 
 /// What the machine says of itself.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,16 @@ pub struct Identity {
     pub version: String,
     /// The slot that runs.
     pub slot: Option<Slot>,
+}
+
+/// The facts, of which nothing is larger than what can be shown.
+pub(super) fn capped(mut facts: ConsoleFacts) -> ConsoleFacts {
+    facts.urls.truncate(URLS_MAX);
+    let options = [&mut facts.site, &mut facts.claim_code].into_iter().flatten();
+    for text in facts.urls.iter_mut().chain(options).chain([&mut facts.fingerprint]) {
+        text.truncate(text.floor_char_boundary(FIELD_BYTES_MAX));
+    }
+    facts
 }
 
 /// The whole block.
@@ -37,7 +49,7 @@ pub(super) fn render(identity: &Identity, facts: &ConsoleFacts) -> String {
     if let Some(site) = &facts.site {
         line("site", site);
     }
-    for url in facts.urls.iter().take(URLS_MAX) {
+    for url in &facts.urls {
         line("page", url);
     }
     line("fingerprint SHA256", &facts.fingerprint);
@@ -109,7 +121,22 @@ mod tests {
     fn addresses_stop_at_the_limit() {
         for (given, wanted) in [(URLS_MAX, URLS_MAX), (URLS_MAX + 1, URLS_MAX)] {
             let facts = ConsoleFacts { urls: vec!["https://x/".into(); given], ..facts() };
-            assert_eq!(shown(&facts).matches("patronus: page ").count(), wanted);
+            assert_eq!(shown(&capped(facts)).matches("patronus: page ").count(), wanted);
+        }
+    }
+
+    #[test]
+    fn a_field_at_the_limit_is_whole_and_one_byte_more_is_cut() {
+        for given in [FIELD_BYTES_MAX, FIELD_BYTES_MAX + 1] {
+            let text = "x".repeat(given);
+            let facts = capped(ConsoleFacts {
+                site: Some(text.clone()),
+                urls: vec![text.clone()],
+                fingerprint: text.clone(),
+                claim_code: Some(text),
+            });
+            let (site, code) = (facts.site.unwrap(), facts.claim_code.unwrap());
+            assert!([site, code, facts.fingerprint, facts.urls[0].clone()].iter().all(|x| x.len() == FIELD_BYTES_MAX));
         }
     }
 

@@ -32,7 +32,7 @@ pub(super) fn answer(
         }
         Request::ShowConsole(shown) => {
             name_host(now_ms, &shown, journal);
-            journal.console.show(&shown);
+            journal.console.show(now_ms, shown);
         }
         Request::Reboot => *wish = wish.or(Some(End::Reboot)),
         Request::PowerOff => *wish = wish.or(Some(End::PowerOff)),

@@ -32,8 +32,11 @@ impl Process {
         }
     }
 
-    pub(super) fn interests(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        [&self.output, &self.ready, &self.failure].into_iter().filter_map(|source| source.0.as_ref().map(AsFd::as_fd))
+    /// What to poll for; its output only if there is room for it.
+    pub(super) fn interests(&self, with_output: bool) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let output = Some(&self.output).filter(|_| with_output);
+        let sources = output.into_iter().chain([&self.ready, &self.failure]);
+        sources.filter_map(|source| source.0.as_ref().map(AsFd::as_fd))
     }
 
     /// Whether it has just said so. It says so once.

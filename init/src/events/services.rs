@@ -16,6 +16,7 @@ use patronus_ipc::init::{Service as ServiceStatus, ServiceState};
 use super::{journal::Journal, now_ms, process::Process, reaper};
 use crate::{
     cgroup::{self, Cgroup},
+    logs::Logs,
     manifest::{Manifest, Service},
     sandbox::{paths, syscalls::Filters},
     server::Server,
@@ -113,17 +114,23 @@ impl Services {
         named.join(", ")
     }
 
-    pub(super) fn deadline(&self) -> Option<u64> {
-        self.supervisor.deadline()
+    /// When the loop must come round at the latest: for the supervisor, or for output that waits in a pipe.
+    pub(super) fn deadline(&self, now_ms: u64, logs: &Logs) -> Option<u64> {
+        let running = self.places.iter().filter(|place| place.process.is_some());
+        let pauses = running.filter_map(|place| logs.paused_until(now_ms, &place.launch.service.name));
+        pauses.chain(self.supervisor.deadline()).min()
     }
 
     pub(super) fn stop(&mut self, now_ms: u64) {
         self.supervisor.handle_event(now_ms, Event::Stop);
     }
 
-    pub(super) fn interests(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let processes = self.places.iter().filter_map(|place| place.process.as_ref());
-        processes.flat_map(Process::interests)
+    /// A service that writes more than its ring takes is left to wait, or its pipe would keep PID 1 awake for nothing.
+    pub(super) fn interests(&self, now_ms: u64, logs: &Logs) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let running = self.places.iter().filter_map(|place| Some((place, place.process.as_ref()?)));
+        running.flat_map(move |(place, process)| {
+            process.interests(logs.paused_until(now_ms, &place.launch.service.name).is_none())
+        })
     }
 
     pub(super) fn status(&self) -> Vec<ServiceStatus> {
@@ -143,7 +150,9 @@ impl Services {
     pub(super) fn read(&mut self, now_ms: u64, journal: &mut Journal) {
         for (index, place) in self.places.iter_mut().enumerate() {
             let Some(process) = &mut place.process else { continue };
-            process.read_output(now_ms, &place.launch.service.name, journal, MAX_READS);
+            if journal.logs.paused_until(now_ms, &place.launch.service.name).is_none() {
+                process.read_output(now_ms, &place.launch.service.name, journal, MAX_READS);
+            }
             if process.says_ready() {
                 self.supervisor.handle_event(now_ms, Event::Ready(index));
             }
