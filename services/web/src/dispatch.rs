@@ -1,6 +1,6 @@
 //! From a request to its answer.
 //!
-//! *Does*: head, session, route, intent, body, in this order; each step may refuse; then the route's handler answers.
+//! *Does*: head, session, route, intent, length, body, in this order; each step may refuse; then the route's handler answers.
 //! *Never does*: read a body before the route is known to be open to this caller.
 
 use std::{net::IpAddr, sync::Arc};
@@ -101,7 +101,10 @@ async fn admit(
     };
     check_intent(route, &parts.headers, &head)?;
     check_content_type(route, &parts.headers, &head)?;
-    let body = read_body(body).await?;
+    if head.body_bytes > route.room.bytes() {
+        return Err(Refusal::BodyTooLarge.into());
+    }
+    let body = read_body(body, route.room.bytes()).await?;
     app.gate().handle_request(id);
     let mut call = Call { source, query, form: Form::default(), body, session, token };
     if route.body == BodyKind::Form {
@@ -156,8 +159,8 @@ fn check_content_type(route: &Route, headers: &HeaderMap, head: &Head) -> Result
     if essence.eq_ignore_ascii_case(expected) { Ok(()) } else { Err(Refusal::ContentType) }
 }
 
-async fn read_body(body: Incoming) -> Result<Vec<u8>, Refusal> {
-    let whole = Limited::new(body, limits::BODY_BYTES).collect();
+async fn read_body(body: Incoming, room_bytes: usize) -> Result<Vec<u8>, Refusal> {
+    let whole = Limited::new(body, room_bytes).collect();
     match timeout(limits::BODY_DEADLINE, whole).await {
         Ok(Ok(body)) => Ok(body.to_bytes().to_vec()),
         Ok(Err(_)) => Err(Refusal::BodyBroken),

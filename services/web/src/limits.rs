@@ -27,8 +27,12 @@ pub const HEADERS: usize = 40;
 pub const PATH_BYTES: usize = 128;
 /// What follows the question mark.
 pub const QUERY_BYTES: usize = 512;
-/// A body: a configuration of 64 KiB that a form has percent-encoded (three bytes for one at worst), and its other fields.
+/// The largest body, an administrator's configuration: 64 KiB that a form has percent-encoded (three bytes for one at worst), and its other fields.
 pub const BODY_BYTES: usize = 200 * 1024;
+/// A body of set-up: 10 fields and 6 for each of 32 ports, about 40 bytes each.
+pub const SET_UP_BODY_BYTES: usize = 16 * 1024;
+/// Any other body: a code, a password, a number. It is all that a stranger can make us keep.
+pub const SMALL_BODY_BYTES: usize = 4 * 1024;
 /// Fields of a form: the set-up form has 10 and 6 for each of 32 ports.
 pub const FORM_FIELDS: usize = 256;
 
@@ -66,5 +70,3 @@ pub const PASSWORD_MAX_BYTES: usize = 256;
 
 /// Log lines on one page.
 pub const LOG_LINES: u32 = 500;
-/// Longest trial of a configuration that the page offers, in seconds.
-pub const TRIAL_MAX_S: u32 = 3600;

@@ -82,7 +82,7 @@ refusals! {
     /// A body where none belongs.
     BodyUnexpected "body-unexpected" 400 "This request must not have a body."
     /// The body is longer than the limit.
-    BodyTooLarge "body-too-large" 413 "The body is over the limit of 200 KiB."
+    BodyTooLarge "body-too-large" 413 "The body is longer than this address takes."
     /// The body was not there in time.
     BodyTimeout "body-timeout" 408 "The request's body took too long."
     /// The body ended early.

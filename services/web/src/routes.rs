@@ -6,7 +6,7 @@
 
 use hyper::Method;
 
-use crate::{refusal::Refusal, session::Identity};
+use crate::{limits, refusal::Refusal, session::Identity};
 
 /// When a route exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,32 @@ pub enum BodyKind {
     Json,
     /// `application/toml`.
     Toml,
+}
+
+/// How long the body may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// There is none.
+    No,
+    /// A code, a password, a number.
+    Small,
+    /// The set-up form.
+    SetUp,
+    /// A configuration.
+    Large,
+}
+
+impl Room {
+    /// In bytes, at most.
+    #[must_use]
+    pub const fn bytes(self) -> usize {
+        match self {
+            Self::No => 0,
+            Self::Small => limits::SMALL_BODY_BYTES,
+            Self::SetUp => limits::SET_UP_BODY_BYTES,
+            Self::Large => limits::BODY_BYTES,
+        }
+    }
 }
 
 /// What answers.
@@ -104,6 +130,8 @@ pub struct Route {
     pub intent: Intent,
     /// What the body is.
     pub body: BodyKind,
+    /// How long the body may be.
+    pub room: Room,
     /// What answers.
     pub handler: Handler,
     /// For the OpenAPI document.
@@ -112,57 +140,57 @@ pub struct Route {
 
 #[rustfmt::skip]
 macro_rules! table {
-    ($($method:ident $path:literal $phase:ident $who:ident $intent:ident $body:ident $handler:ident $summary:literal)*) => {
+    ($($method:ident $path:literal $phase:ident $who:ident $intent:ident $body:ident $room:ident $handler:ident $summary:literal)*) => {
         /// All routes.
         pub const ROUTES: &[Route] = &[$(Route {
             method: stringify!($method), path: $path, phase: Phase::$phase, who: Identity::$who, intent: Intent::$intent,
-            body: BodyKind::$body, handler: Handler::$handler, summary: $summary,
+            body: BodyKind::$body, room: Room::$room, handler: Handler::$handler, summary: $summary,
         },)*];
     };
 }
 
 table! {
-    GET    "/assets/style.css"        Both    Anyone        Read   Nothing Style              "Style sheet"
-    GET    "/assets/patronus.js"      Both    Anyone        Read   Nothing Script             "Script"
-    GET    "/assets/icon.svg"         Both    Anyone        Read   Nothing Icon               "Icon"
+    GET    "/assets/style.css"        Both    Anyone        Read   Nothing No    Style              "Style sheet"
+    GET    "/assets/patronus.js"      Both    Anyone        Read   Nothing No    Script             "Script"
+    GET    "/assets/icon.svg"         Both    Anyone        Read   Nothing No    Icon               "Icon"
 
-    GET    "/setup/code"              SetUp   Anyone        Read   Nothing ClaimCodePage      "Page that asks for the claim code"
-    POST   "/setup/code"              SetUp   Anyone        Origin Form    ClaimCode          "Give the claim code"
-    GET    "/setup"                   SetUp   Claimant      Read   Nothing SetUpPage          "Set-up page"
-    POST   "/setup"                   SetUp   Claimant      Token  Form    SetUp              "Set up the router"
-    POST   "/setup/finish"            SetUp   Claimant      Token  Form    SetUpFinish        "Finish a set-up that moves the page"
-    POST   "/setup/strength"          SetUp   Claimant      Token  Form    SetUpStrength      "Judge a password"
+    GET    "/setup/code"              SetUp   Anyone        Read   Nothing No    ClaimCodePage      "Page that asks for the claim code"
+    POST   "/setup/code"              SetUp   Anyone        Origin Form    Small ClaimCode          "Give the claim code"
+    GET    "/setup"                   SetUp   Claimant      Read   Nothing No    SetUpPage          "Set-up page"
+    POST   "/setup"                   SetUp   Claimant      Token  Form    SetUp SetUp              "Set up the router"
+    POST   "/setup/finish"            SetUp   Claimant      Token  Form    SetUp SetUpFinish        "Finish a set-up that moves the page"
+    POST   "/setup/strength"          SetUp   Claimant      Token  Form    SetUp SetUpStrength      "Judge a password"
 
-    GET    "/"                        Claimed Administrator Read   Nothing StatusPage         "Status page"
-    GET    "/configuration"           Claimed Administrator Read   Nothing ConfigPage         "Configuration page"
-    POST   "/configuration"           Claimed Administrator Token  Form    ConfigSubmit       "Check or apply a configuration"
-    POST   "/configuration/confirm"   Claimed Administrator Token  Form    ConfigConfirmForm  "Keep the configuration on trial"
-    POST   "/configuration/rollback"  Claimed Administrator Token  Form    ConfigRollbackForm "Go back to an earlier configuration"
-    GET    "/configuration/export"    Claimed Administrator Read   Nothing ConfigExport       "Download the configuration"
-    GET    "/logs"                    Claimed Administrator Read   Nothing LogsPage           "Logs page"
-    GET    "/system"                  Claimed Administrator Read   Nothing SystemPage         "System page"
-    POST   "/system/reboot"           Claimed Administrator Token  Form    RebootForm         "Restart the router"
-    POST   "/system/power-off"        Claimed Administrator Token  Form    PowerOffForm       "Switch the router off"
-    POST   "/system/password"         Claimed Administrator Token  Form    PasswordForm       "Change the password"
-    GET    "/login"                   Claimed Anyone        Read   Nothing LoginPage          "Page to sign in"
-    POST   "/login"                   Claimed Anyone        Origin Form    Login              "Sign in"
-    POST   "/logout"                  Claimed Administrator Token  Form    LogoutForm         "Sign out"
+    GET    "/"                        Claimed Administrator Read   Nothing No    StatusPage         "Status page"
+    GET    "/configuration"           Claimed Administrator Read   Nothing No    ConfigPage         "Configuration page"
+    POST   "/configuration"           Claimed Administrator Token  Form    Large ConfigSubmit       "Check or apply a configuration"
+    POST   "/configuration/confirm"   Claimed Administrator Token  Form    Small ConfigConfirmForm  "Keep the configuration on trial"
+    POST   "/configuration/rollback"  Claimed Administrator Token  Form    Small ConfigRollbackForm "Go back to an earlier configuration"
+    GET    "/configuration/export"    Claimed Administrator Read   Nothing No    ConfigExport       "Download the configuration"
+    GET    "/logs"                    Claimed Administrator Read   Nothing No    LogsPage           "Logs page"
+    GET    "/system"                  Claimed Administrator Read   Nothing No    SystemPage         "System page"
+    POST   "/system/reboot"           Claimed Administrator Token  Form    Small RebootForm         "Restart the router"
+    POST   "/system/power-off"        Claimed Administrator Token  Form    Small PowerOffForm       "Switch the router off"
+    POST   "/system/password"         Claimed Administrator Token  Form    Small PasswordForm       "Change the password"
+    GET    "/login"                   Claimed Anyone        Read   Nothing No    LoginPage          "Page to sign in"
+    POST   "/login"                   Claimed Anyone        Origin Form    Small Login              "Sign in"
+    POST   "/logout"                  Claimed Administrator Token  Form    Small LogoutForm         "Sign out"
 
-    GET    "/api/openapi.json"        Both    Anyone        Read   Nothing OpenApi            "This document"
-    POST   "/api/session"             Claimed Anyone        Bearer Json    ApiLogin           "Sign in: {\"password\"} gives {\"token\"}"
-    DELETE "/api/session"             Claimed Administrator Bearer Nothing ApiLogout          "Sign out"
-    GET    "/api/status"              Claimed Administrator Read   Nothing ApiStatus          "The machine, its uplinks and its LAN"
-    GET    "/api/services"            Claimed Administrator Read   Nothing ApiServices        "Every service with its state"
-    GET    "/api/logs"                Claimed Administrator Read   Nothing ApiLogs            "Log lines: ?source=NAME&after=SEQUENCE"
-    GET    "/api/config"              Claimed Administrator Read   Nothing ApiConfig          "The configuration as TOML: ?generation=N"
-    PUT    "/api/config"              Claimed Administrator Bearer Toml    ApiConfigApply     "Apply: ?base=GENERATION&confirm_within_s=SECONDS"
-    POST   "/api/config/check"        Claimed Administrator Bearer Toml    ApiConfigCheck     "Check without applying"
-    POST   "/api/config/confirm"      Claimed Administrator Bearer Json    ApiConfigConfirm   "Keep the trial: {\"generation\"}"
-    POST   "/api/config/rollback"     Claimed Administrator Bearer Json    ApiConfigRollback  "Go back: {\"generation\"} or {}"
-    GET    "/api/config/history"      Claimed Administrator Read   Nothing ApiConfigHistory   "The last revisions, newest first"
-    POST   "/api/system/reboot"       Claimed Administrator Bearer Json    ApiReboot          "Restart the router: {}"
-    POST   "/api/system/power-off"    Claimed Administrator Bearer Json    ApiPowerOff        "Switch the router off: {}"
-    POST   "/api/password"            Claimed Administrator Bearer Json    ApiPassword        "Change the password: {\"current\", \"new\"}"
+    GET    "/api/openapi.json"        Both    Anyone        Read   Nothing No    OpenApi            "This document"
+    POST   "/api/session"             Claimed Anyone        Bearer Json    Small ApiLogin           "Sign in: {\"password\"} gives {\"token\"}"
+    DELETE "/api/session"             Claimed Administrator Bearer Nothing No    ApiLogout          "Sign out"
+    GET    "/api/status"              Claimed Administrator Read   Nothing No    ApiStatus          "The machine, its uplinks and its LAN"
+    GET    "/api/services"            Claimed Administrator Read   Nothing No    ApiServices        "Every service with its state"
+    GET    "/api/logs"                Claimed Administrator Read   Nothing No    ApiLogs            "Log lines: ?source=NAME&after=SEQUENCE"
+    GET    "/api/config"              Claimed Administrator Read   Nothing No    ApiConfig          "The configuration as TOML: ?generation=N"
+    PUT    "/api/config"              Claimed Administrator Bearer Toml    Large ApiConfigApply     "Apply: ?base=GENERATION&confirm_within_s=SECONDS"
+    POST   "/api/config/check"        Claimed Administrator Bearer Toml    Large ApiConfigCheck     "Check without applying"
+    POST   "/api/config/confirm"      Claimed Administrator Bearer Json    Small ApiConfigConfirm   "Keep the trial: {\"generation\"}"
+    POST   "/api/config/rollback"     Claimed Administrator Bearer Json    Small ApiConfigRollback  "Go back: {\"generation\"} or {}"
+    GET    "/api/config/history"      Claimed Administrator Read   Nothing No    ApiConfigHistory   "The last revisions, newest first"
+    POST   "/api/system/reboot"       Claimed Administrator Bearer Json    Small ApiReboot          "Restart the router: {}"
+    POST   "/api/system/power-off"    Claimed Administrator Bearer Json    Small ApiPowerOff        "Switch the router off: {}"
+    POST   "/api/password"            Claimed Administrator Bearer Json    Small ApiPassword        "Change the password: {\"current\", \"new\"}"
 }
 
 /// What becomes of a request whose head was let in.

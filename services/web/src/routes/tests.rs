@@ -111,3 +111,19 @@ fn a_method_and_path_stand_in_the_table_once() {
     let lines: BTreeSet<_> = ROUTES.iter().map(|route| (route.method, route.path)).collect();
     assert_eq!(lines.len(), ROUTES.len());
 }
+
+#[test]
+fn strangers_and_claimants_have_little_room_and_only_configurations_have_much() {
+    for route in ROUTES {
+        let most = match (route.who, route.handler) {
+            (Identity::Administrator, Handler::ConfigSubmit | Handler::ApiConfigApply | Handler::ApiConfigCheck) => {
+                200 * 1024
+            }
+            (Identity::Claimant, _) => 16 * 1024,
+            _ => 4 * 1024,
+        };
+        let bytes = route.room.bytes();
+        assert!(bytes <= most, "{} {}: {bytes}", route.method, route.path);
+        assert_eq!(bytes == 0, route.body == BodyKind::Nothing, "{} {}", route.method, route.path);
+    }
+}

@@ -75,6 +75,20 @@ impl Browser {
     }
 
     pub fn ask(&self, method: &str, path: &str, more: &str, body: &str) -> Answer {
+        let mut request = self.head(method, path, more);
+        if method != "GET" && method != "DELETE" || !body.is_empty() {
+            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        raw(format!("{request}\r\n{body}").as_bytes()).unwrap_or_default()
+    }
+
+    /// Sends a head that announces a body, and no body.
+    pub fn announce(&self, method: &str, path: &str, more: &str, body_bytes: usize) -> Answer {
+        let head = self.head(method, path, more);
+        raw(format!("{head}Content-Length: {body_bytes}\r\n\r\n").as_bytes()).unwrap_or_default()
+    }
+
+    fn head(&self, method: &str, path: &str, more: &str) -> String {
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {ADDRESS}\r\nConnection: close\r\n{more}");
         if !self.cookie.is_empty() {
             request.push_str(&format!("Cookie: {}\r\n", self.cookie));
@@ -82,10 +96,7 @@ impl Browser {
         if let Some(bearer) = &self.bearer {
             request.push_str(&format!("Authorization: Bearer {bearer}\r\n"));
         }
-        if method != "GET" && method != "DELETE" || !body.is_empty() {
-            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
-        }
-        raw(format!("{request}\r\n{body}").as_bytes()).unwrap_or_default()
+        request
     }
 }
 
