@@ -1,6 +1,6 @@
 //! What is remembered of a router: its fingerprint and the session's token.
 //!
-//! *Does*: keep `$XDG_CONFIG_HOME/patronus/HOST.toml`, readable by its owner only, and which router was used last.
+//! *Does*: keep `$XDG_CONFIG_HOME/patronus/ROUTER.toml`, readable by its owner only, and which router was used last.
 //! *Never does*: keep a password.
 
 use std::{
@@ -12,7 +12,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
+use crate::{error::Error, router::Router};
 
 /// A router that was signed in to.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,25 +37,25 @@ impl Accounts {
     }
 
     /// The account of a router, if there is one.
-    pub(crate) fn read(&self, host: &str) -> Option<Account> {
-        toml::from_str(&fs::read_to_string(self.path(host)).ok()?).ok()
+    pub(crate) fn read(&self, router: &Router) -> Option<Account> {
+        toml::from_str(&fs::read_to_string(self.path(router)).ok()?).ok()
     }
 
     /// Keeps an account and remembers it as the last one.
-    pub(crate) fn write(&self, host: &str, account: &Account) -> Result<(), Error> {
+    pub(crate) fn write(&self, router: &Router, account: &Account) -> Result<(), Error> {
         let text = toml::to_string(account).map_err(|_| Error::BadAnswer)?;
-        self.write_file(&self.path(host), &text)?;
-        self.write_file(&self.0.join("last"), host)
+        self.write_file(&self.path(router), &text)?;
+        self.write_file(&self.0.join("last"), &router.to_string())
     }
 
     /// The router that was signed in to last.
-    pub(crate) fn last(&self) -> Option<String> {
-        fs::read_to_string(self.0.join("last")).ok().filter(|host| !host.is_empty())
+    pub(crate) fn last(&self) -> Option<Router> {
+        fs::read_to_string(self.0.join("last")).ok()?.parse().ok()
     }
 
-    /// A host has no slash (see [`checked_host`]), so it cannot lead elsewhere.
-    fn path(&self, host: &str) -> PathBuf {
-        self.0.join(format!("{host}.toml"))
+    /// A router's text has no slash and begins with no dot, so it cannot lead elsewhere.
+    fn path(&self, router: &Router) -> PathBuf {
+        self.0.join(format!("{router}.toml"))
     }
 
     /// Writes beside and renames: the token is never in a file that others can read.
@@ -70,13 +70,6 @@ impl Accounts {
     }
 }
 
-/// A host name or address that can be asked, and named a file after.
-pub(crate) fn checked_host(host: &str) -> Result<String, Error> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':');
-    let good = !host.is_empty() && host.len() <= 253 && !host.starts_with('.') && host.bytes().all(plain);
-    if good { Ok(host.to_ascii_lowercase()) } else { Err(Error::BadHost(host.to_owned())) }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -87,20 +80,13 @@ mod tests {
     fn an_account_is_kept_for_its_owner_only() {
         let dir = tempfile::tempdir().unwrap();
         let accounts = Accounts(dir.path().join("patronus"));
-        assert!(accounts.read("192.168.42.1").is_none() && accounts.last().is_none());
+        let router: Router = "192.168.42.1:8443".parse().unwrap();
+        assert!(accounts.read(&router).is_none() && accounts.last().is_none());
         let account = Account { fingerprint: "AB".to_owned(), token: "secret".to_owned() };
-        accounts.write("192.168.42.1", &account).unwrap();
-        assert_eq!(accounts.read("192.168.42.1"), Some(account));
-        assert_eq!(accounts.last().as_deref(), Some("192.168.42.1"));
-        let mode = fs::metadata(accounts.path("192.168.42.1")).unwrap().permissions().mode();
+        accounts.write(&router, &account).unwrap();
+        assert_eq!(accounts.read(&router), Some(account));
+        assert_eq!(accounts.last(), Some(router.clone()));
+        let mode = fs::metadata(accounts.path(&router)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-    }
-
-    #[test]
-    fn a_host_cannot_name_another_file() {
-        for bad in ["", "../x", "a/b", "..", "a b", "h\u{e4}"] {
-            assert!(checked_host(bad).is_err(), "{bad}");
-        }
-        assert_eq!(checked_host("Patronus.LAN").unwrap(), "patronus.lan");
     }
 }

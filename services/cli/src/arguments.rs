@@ -11,7 +11,7 @@ use crate::fingerprint::Fingerprint;
 #[command(name = "patronusctl", version, propagate_version = true)]
 pub(crate) struct Arguments {
     /// The router; by default the one signed in to last.
-    #[arg(long, global = true, env = "PATRONUS_HOST")]
+    #[arg(long, value_name = "HOST[:PORT]", global = true, env = "PATRONUS_HOST")]
     pub(crate) host: Option<String>,
     /// Print JSON.
     #[arg(long, global = true)]
@@ -24,7 +24,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Sign in; the password is asked for, or read from standard input.
     Login {
-        /// Address or name of the router.
+        /// Address or name of the router, with a port if it is not 443.
+        #[arg(value_name = "HOST[:PORT]")]
         host: String,
         /// The certificate's fingerprint, as the router's console shows it.
         #[arg(long)]

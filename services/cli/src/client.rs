@@ -13,9 +13,9 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 use crate::{
     error::Error,
     fingerprint::{Fingerprint, Verifier},
+    router::Router,
 };
 
-const PORT: u16 = 443;
 /// From the first packet to the end of the answer. A commit on a slow disk takes a few seconds.
 const DEADLINE: Duration = Duration::from_secs(20);
 /// The largest answer is a page of logs.
@@ -24,7 +24,7 @@ const ANSWER_BYTES: usize = 4 * 1024 * 1024;
 /// A router that can be asked.
 #[derive(Debug)]
 pub(crate) struct Client {
-    pub(crate) host: String,
+    pub(crate) router: Router,
     pub(crate) pin: Fingerprint,
     pub(crate) token: Option<String>,
 }
@@ -41,7 +41,7 @@ impl Client {
     pub(crate) async fn ask(&self, method: &str, path: &str, content: Content) -> Result<String, Error> {
         match timeout(DEADLINE, self.exchange(method, path, content)).await {
             Ok(answer) => answer,
-            Err(_) => Err(unreachable(&self.host, "no answer in time")),
+            Err(_) => Err(unreachable(&self.router, "no answer in time")),
         }
     }
 
@@ -52,8 +52,8 @@ impl Client {
     }
 
     async fn exchange(&self, method: &str, path: &str, content: Content) -> Result<String, Error> {
-        let failed = |error: hyper::Error| unreachable(&self.host, &error.to_string());
-        let (stream, _) = connect(&self.host, Some(self.pin)).await?;
+        let failed = |error: hyper::Error| unreachable(&self.router, &error.to_string());
+        let (stream, _) = connect(&self.router, Some(self.pin)).await?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
         tokio::spawn(connection);
         let request = self.request(method, path, content)?;
@@ -69,8 +69,7 @@ impl Client {
             Content::Json(value) => (Some("application/json"), value.to_string()),
             Content::Toml(text) => (Some("application/toml"), text),
         };
-        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        let mut request = Request::builder().method(method).uri(path).header(header::HOST, host);
+        let mut request = Request::builder().method(method).uri(path).header(header::HOST, self.router.authority());
         if let Some(content_type) = content_type {
             request = request.header(header::CONTENT_TYPE, content_type);
         }
@@ -86,7 +85,7 @@ impl Client {
         let word = |value: &Value| value.as_str().map(str::to_owned);
         let code = answer.pointer("/error/code").and_then(word);
         if status == 401 && code.as_deref() == Some("not-signed-in") {
-            return Error::NotSignedIn(self.host.clone());
+            return Error::NotSignedIn(self.router.to_string());
         }
         let problems = answer.pointer("/error/problems").and_then(Value::as_array).cloned().unwrap_or_default();
         let lines: Vec<String> = problems.iter().filter_map(problem_line).collect();
@@ -108,37 +107,39 @@ fn problem_line(problem: &Value) -> Option<String> {
 }
 
 /// Looks at a router's certificate, without asking anything.
-pub(crate) async fn look(host: &str) -> Result<Fingerprint, Error> {
-    match timeout(DEADLINE, connect(host, None)).await {
+pub(crate) async fn look(router: &Router) -> Result<Fingerprint, Error> {
+    match timeout(DEADLINE, connect(router, None)).await {
         Ok(connected) => connected.map(|(_, seen)| seen),
-        Err(_) => Err(unreachable(host, "no answer in time")),
+        Err(_) => Err(unreachable(router, "no answer in time")),
     }
 }
 
 /// Connects; with a pin only to that certificate.
-async fn connect(host: &str, pin: Option<Fingerprint>) -> Result<(TlsStream<TcpStream>, Fingerprint), Error> {
-    let failed = |error: std::io::Error| unreachable(host, &error.to_string());
+async fn connect(router: &Router, pin: Option<Fingerprint>) -> Result<(TlsStream<TcpStream>, Fingerprint), Error> {
+    let failed = |error: std::io::Error| unreachable(router, &error.to_string());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = Arc::new(Verifier::new(pin, Arc::clone(&provider)));
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| unreachable(host, &error.to_string()))?
+        .map_err(|error| unreachable(router, &error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier))
         .with_no_client_auth();
-    let name = ServerName::try_from(host.to_owned()).map_err(|_| Error::BadHost(host.to_owned()))?;
-    let tcp = TcpStream::connect((host, PORT)).await.map_err(failed)?;
+    let name = ServerName::try_from(router.host()).map_err(|_| Error::BadHost(router.to_string()))?;
+    let tcp = TcpStream::connect((router.host(), router.port())).await.map_err(failed)?;
     let connected = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
     match (connected, pin, verifier.seen()) {
         (Ok(stream), _, Some(seen)) => Ok((stream, seen)),
-        (Err(_), Some(pinned), Some(seen)) if pinned != seen => {
-            Err(Error::WrongCertificate { host: host.to_owned(), seen: seen.to_string(), pinned: pinned.to_string() })
-        }
+        (Err(_), Some(pinned), Some(seen)) if pinned != seen => Err(Error::WrongCertificate {
+            host: router.to_string(),
+            seen: seen.to_string(),
+            pinned: pinned.to_string(),
+        }),
         (Err(error), ..) => Err(failed(error)),
         (Ok(_), _, None) => Err(Error::BadAnswer),
     }
 }
 
-fn unreachable(host: &str, cause: &str) -> Error {
-    Error::Unreachable { host: host.to_owned(), cause: cause.to_owned() }
+fn unreachable(router: &Router, cause: &str) -> Error {
+    Error::Unreachable { host: router.to_string(), cause: cause.to_owned() }
 }

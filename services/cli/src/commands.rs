@@ -5,12 +5,14 @@ use std::{fs, path::Path, time::Duration};
 use serde_json::{Value, json};
 
 use crate::{
-    account::{Account, Accounts, checked_host},
+    account::{Account, Accounts},
     arguments::{Arguments, Command, ConfigCommand},
     client::{self, Client, Content},
     error::Error,
     fingerprint::Fingerprint,
-    prompt, show,
+    prompt,
+    router::Router,
+    show,
 };
 
 /// Pause between two looks at the logs.
@@ -47,40 +49,40 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
 /// The router that is meant, with the pin and token of its account.
 fn signed_in(arguments: &Arguments) -> Result<Client, Error> {
     let accounts = Accounts::open()?;
-    let host = arguments.host.clone().or_else(|| accounts.last()).ok_or(Error::NoHost)?;
-    let host = checked_host(&host)?;
-    let account = accounts.read(&host).filter(|account| !account.token.is_empty());
-    let account = account.ok_or_else(|| Error::NotSignedIn(host.clone()))?;
-    Ok(Client { host, pin: account.fingerprint.parse()?, token: Some(account.token) })
+    let named = arguments.host.as_deref().map(str::parse).transpose()?;
+    let router: Router = named.or_else(|| accounts.last()).ok_or(Error::NoHost)?;
+    let account = accounts.read(&router).filter(|account| !account.token.is_empty());
+    let account = account.ok_or_else(|| Error::NotSignedIn(router.to_string()))?;
+    Ok(Client { router, pin: account.fingerprint.parse()?, token: Some(account.token) })
 }
 
 async fn login(arguments: &Arguments, host: &str, given: Option<Fingerprint>) -> Result<(), Error> {
-    let host = checked_host(host)?;
+    let router: Router = host.parse()?;
     let accounts = Accounts::open()?;
-    let known = accounts.read(&host).and_then(|account| account.fingerprint.parse().ok());
+    let known = accounts.read(&router).and_then(|account| account.fingerprint.parse().ok());
     let pin = match given.or(known) {
         Some(pin) => pin,
-        None => confirmed(&host).await?,
+        None => confirmed(&router).await?,
     };
-    let client = Client { host, pin, token: None };
+    let client = Client { router, pin, token: None };
     // A wrong certificate is told before anybody types a password.
     client.ask("GET", "/api/openapi.json", Content::Nothing).await?;
     let password = prompt::password()?;
     let answer = client.ask_json("POST", "/api/session", Content::Json(json!({ "password": password }))).await?;
     let token = answer.get("token").and_then(Value::as_str).ok_or(Error::BadAnswer)?.to_owned();
-    accounts.write(&client.host, &Account { fingerprint: pin.to_string(), token })?;
+    accounts.write(&client.router, &Account { fingerprint: pin.to_string(), token })?;
     if arguments.json {
-        println!("{}", json!({ "host": client.host }));
+        println!("{}", json!({ "host": client.router.to_string() }));
     } else {
-        println!("Signed in to {}.", client.host);
+        println!("Signed in to {}.", client.router);
     }
     Ok(())
 }
 
 /// Shows the router's fingerprint and asks whether it is the right one.
-async fn confirmed(host: &str) -> Result<Fingerprint, Error> {
-    let seen = client::look(host).await?;
-    eprintln!("{host} shows a certificate with this fingerprint:\n  {seen}");
+async fn confirmed(router: &Router) -> Result<Fingerprint, Error> {
+    let seen = client::look(router).await?;
+    eprintln!("{router} shows a certificate with this fingerprint:\n  {seen}");
     if prompt::confirm("Is it the same as on the router's console?")? { Ok(seen) } else { Err(Error::NotConfirmed) }
 }
 
@@ -88,7 +90,7 @@ async fn confirmed(host: &str) -> Result<Fingerprint, Error> {
 async fn logout(client: &Client) -> Result<(), Error> {
     let gone = client.ask("DELETE", "/api/session", Content::Nothing).await;
     let account = Account { fingerprint: client.pin.to_string(), token: String::new() };
-    Accounts::open()?.write(&client.host, &account)?;
+    Accounts::open()?.write(&client.router, &account)?;
     match gone {
         Ok(_) | Err(Error::NotSignedIn(_)) => Ok(()),
         Err(error) => Err(error),

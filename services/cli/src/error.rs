@@ -31,7 +31,9 @@ pub(crate) enum Error {
     #[error("a fingerprint is 32 pairs of hexadecimal digits, such as AB:CD:...")]
     BadFingerprint,
     /// A host that cannot be one.
-    #[error("\"{0}\" is not a host name or an address")]
+    #[error(
+        "\"{0}\" is no router. Give HOST or HOST:PORT, where HOST is a name or an address; an IPv6 address before a port is in brackets"
+    )]
     BadHost(String),
     /// A local file.
     #[error("{}: {source}", path.display())]

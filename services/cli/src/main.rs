@@ -12,6 +12,7 @@ mod commands;
 mod error;
 mod fingerprint;
 mod prompt;
+mod router;
 mod show;
 
 use std::process::ExitCode;

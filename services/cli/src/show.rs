@@ -58,11 +58,11 @@ pub(crate) fn services(answer: &Value) -> String {
 
 /// `/api/config/history`.
 pub(crate) fn history(answer: &Value) -> String {
-    let mut text = format!("{:>10} {:<12} WHO\n", "GENERATION", "UNIX TIME");
+    let mut text = format!("{:>10} {:<20} WHO\n", "GENERATION", "WHEN (UTC)");
     for revision in items(answer, "/revisions") {
         let running = if revision.get("running") == Some(&Value::Bool(true)) { "  (running)" } else { "" };
-        let (generation, when) = (word(revision, "/generation"), word(revision, "/committed_unix_s"));
-        let _ = writeln!(text, "{generation:>10} {when:<12} {}{running}", word(revision, "/author"));
+        let (generation, when) = (word(revision, "/generation"), moment(revision.get("committed_unix_s")));
+        let _ = writeln!(text, "{generation:>10} {when:<20} {}{running}", word(revision, "/author"));
     }
     text
 }
@@ -101,6 +101,12 @@ fn seconds(value: Option<&Value>) -> String {
     }
 }
 
+/// Seconds since 1970 as RFC 3339 in UTC.
+fn moment(unix_s: Option<&Value>) -> String {
+    let moment = unix_s.and_then(Value::as_i64).and_then(|unix_s| jiff::Timestamp::from_second(unix_s).ok());
+    moment.map_or_else(|| "unknown".to_owned(), |moment| moment.to_string())
+}
+
 /// `"clean"`, or `{"repaired":{"reason":".."}}`.
 fn data_state(state: Option<&Value>) -> String {
     match state {
@@ -134,6 +140,20 @@ mod tests {
             assert!(text.contains(line), "{text}");
         }
         assert!(!text.contains("slot"));
+    }
+
+    #[test]
+    fn the_history_says_when_in_utc() {
+        let answer = json!({ "revisions": [
+            { "generation": 12, "committed_unix_s": 1_700_000_000, "author": "ada", "running": true },
+            { "generation": 11, "committed_unix_s": i64::MAX, "author": "ada", "running": false },
+        ] });
+        let lines = [
+            "GENERATION WHEN (UTC)           WHO",
+            "        12 2023-11-14T22:13:20Z ada  (running)",
+            "        11 unknown              ada",
+        ];
+        assert_eq!(history(&answer).lines().collect::<Vec<_>>(), lines);
     }
 
     #[test]
