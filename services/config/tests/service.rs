@@ -4,9 +4,11 @@
 
 mod support;
 
+use std::sync::{Arc, Barrier};
+
 use patronus_ipc::config::{Reply, Request, State};
 use patronus_types::Generation;
-use support::{Appliance, apply, claim, document};
+use support::{Appliance, apply, claim, document, own_claim};
 
 #[tokio::test]
 async fn first_boot_trial_and_roll_back_over_ipc() {
@@ -23,6 +25,39 @@ async fn first_boot_trial_and_roll_back_over_ipc() {
     let Some(Reply::State(state)) = follower.wait_for(rolled_back).await.unwrap().clone() else { panic!("no state") };
     let claimed = state.claimed.unwrap();
     assert_eq!((claimed.document, claimed.trial), (document(0), None));
+}
+
+/// Each claim is valid by itself and has a site name and a verifier of its own; all connections of a caller's share but one are in the race.
+#[tokio::test]
+async fn ten_thousand_claims_that_race_on_the_socket_make_one_owner() {
+    const CLAIMS: u64 = 10_000;
+    const AT_ONCE: u64 = 15;
+    let appliance = Appliance::start().await;
+    let start = Arc::new(Barrier::new(AT_ONCE as usize));
+    let racers: Vec<_> = (0..AT_ONCE)
+        .map(|racer| {
+            let (start, mut caller) = (Arc::clone(&start), appliance.connect());
+            std::thread::spawn(move || {
+                start.wait();
+                let claims = (racer..CLAIMS).step_by(AT_ONCE as usize);
+                claims.map(|number| (number, caller.ask(&own_claim(number)))).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    let answers: Vec<(u64, Reply)> = racers.into_iter().flat_map(|racer| racer.join().unwrap()).collect();
+    assert_eq!(answers.len() as u64, CLAIMS);
+    let (committed, rejected): (Vec<_>, Vec<_>) =
+        answers.into_iter().partition(|(_, reply)| matches!(reply, Reply::Committed { .. }));
+    let [(winner, Reply::Committed { generation: Generation(1) })] = committed.as_slice() else {
+        panic!("{committed:?}")
+    };
+    for (number, reply) in rejected {
+        let Reply::Rejected(problems) = reply else { panic!("{number}: {reply:?}") };
+        assert_eq!(problems.iter().map(|problem| problem.code.as_str()).collect::<Vec<_>>(), ["already-claimed"]);
+    }
+    let Request::Claim(claim) = own_claim(*winner) else { unreachable!() };
+    assert_eq!(appliance.state().await.claimed.unwrap().document, claim.document, "the box is the winner's");
+    assert_eq!(appliance.call(&Request::Credential).await, Reply::Credential(Some(claim.password_phc)));
 }
 
 #[tokio::test]

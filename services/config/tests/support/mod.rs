@@ -2,16 +2,21 @@
 
 use std::{
     fs::{self, File},
-    os::{fd::AsFd, unix::net::UnixListener},
+    io::{Read, Write},
+    os::{
+        fd::AsFd,
+        unix::net::{UnixListener, UnixStream},
+    },
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus},
     time::Duration,
 };
 
 use patronus_ipc::{
-    CallError, call,
+    CallError, Outcome, call,
     config::{Claim, Config, Network, Reply, Request, State},
     context, follow,
+    frame::{Decoder, encode},
 };
 use patronus_types::Document;
 use rustix::io::{FdFlags, fcntl_setfd};
@@ -87,6 +92,12 @@ impl Appliance {
         call::<Config>(self.dir.path(), request).await
     }
 
+    /// A connection of its own, for many requests.
+    pub(crate) fn connect(&self) -> Caller {
+        let stream = UnixStream::connect(self.dir.path().join("config.sock")).unwrap();
+        Caller { stream, decoder: Decoder::default() }
+    }
+
     /// The name of the one reason why the request changes nothing.
     pub(crate) async fn rejection(&self, request: &Request) -> String {
         let Reply::Rejected(problems) = self.call(request).await else { panic!("accepted") };
@@ -109,6 +120,27 @@ impl Appliance {
 
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+}
+
+/// One connection, without a runtime: what it asks is sent at once.
+pub(crate) struct Caller {
+    stream: UnixStream,
+    decoder: Decoder,
+}
+
+impl Caller {
+    pub(crate) fn ask(&mut self, request: &Request) -> Reply {
+        self.stream.write_all(&encode(request).unwrap()).unwrap();
+        loop {
+            if let Some(outcome) = self.decoder.poll_message::<Outcome<Config>>().unwrap() {
+                return outcome.unwrap();
+            }
+            let mut buffer = [0; 4096];
+            let count = self.stream.read(&mut buffer).unwrap();
+            assert!(count > 0, "the service closed the connection");
+            self.decoder.handle_bytes(&buffer[..count]);
+        }
     }
 }
 
@@ -167,6 +199,14 @@ pub(crate) fn document(number: u64) -> Document {
 pub(crate) fn claim(number: u64) -> Request {
     let password_phc = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObG".to_owned();
     Request::Claim(Box::new(Claim { document: document(number), password_phc, network: Network::Create }))
+}
+
+/// A claim that nobody else makes.
+pub(crate) fn own_claim(number: u64) -> Request {
+    let Request::Claim(mut claim) = claim(0) else { unreachable!() };
+    claim.document.site.name = format!("racer-{number}").parse().unwrap();
+    claim.password_phc = claim.password_phc.replace("c29tZXNhbHQ", &format!("{number:012}"));
+    Request::Claim(claim)
 }
 
 pub(crate) fn apply(number: u64, confirm_within_s: Option<u32>) -> Request {
