@@ -63,3 +63,9 @@ fn an_hour_is_corrected_by_a_step_and_a_clock_that_cannot_be_set_is_not_called_s
     assert!(!state.synchronised);
     lab.wait_for_log("clock cannot be set");
 }
+
+#[test]
+fn a_service_that_cannot_answer_any_more_ends_so_that_it_is_started_anew() {
+    let mut lab = Lab::new(&["127.0.0.2"]);
+    assert!(lab.start_unreachable());
+}

@@ -232,3 +232,9 @@ fn a_stranger_on_wan_gets_nothing_from_any_port_and_the_lan_reaches_the_page() {
     assert!(heard.iter().any(|packet| packet[9] == 6 && packet[33] == 0x12), "SYN and ACK from the page");
     lab.lan.run(|| TcpStream::connect("192.168.42.1:443").unwrap()).join().unwrap();
 }
+
+#[test]
+fn a_service_that_cannot_answer_any_more_ends_so_that_it_is_started_anew() {
+    let mut lab = Lab::new();
+    assert!(lab.start_unreachable());
+}

@@ -15,6 +15,7 @@ use patronus_ipc::{
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::JoinHandle,
 };
 
 use super::{
@@ -33,7 +34,7 @@ const EARLIEST_BUILD_S: i64 = 1_767_225_600;
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
     let mut service = Service::start(&context)?;
-    serve(&context, &service.state)?;
+    let mut answering = serve(&context, &service.state)?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || config::Request::Watch);
     let mut link = patronus_ipc::follow::<Link>(&context.ipc_dir, || link::Request::Watch);
     context.ready();
@@ -41,6 +42,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
         let sources = sources(&config.borrow_and_update(), &link.borrow_and_update());
         tokio::select! {
             outcome = service.round(&sources) => outcome?,
+            ended = &mut answering => return Err(Fatal::not_answering(ended)),
             _ = terminate.recv() => return service.stop(),
         }
         let pause = tokio::time::sleep(Duration::from_millis(service.pause_ms()));
@@ -51,6 +53,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                 () = &mut pause => break,
                 Ok(()) = config.changed() => {}
                 Ok(()) = link.changed() => {}
+                ended = &mut answering => return Err(Fatal::not_answering(ended)),
                 _ = terminate.recv() => return service.stop(),
             }
             if self::sources(&config.borrow_and_update(), &link.borrow_and_update()) != sources {
@@ -185,13 +188,9 @@ impl Handler<Clock> for Desk {
     }
 }
 
-fn serve(context: &Context, state: &watch::Sender<State>) -> Result<(), Fatal> {
+/// Answers in a task of its own. When it ends, so must the service: others could not follow it any more.
+fn serve(context: &Context, state: &watch::Sender<State>) -> Result<JoinHandle<io::Result<()>>, Fatal> {
     let listener = context.take_listener().ok_or(Fatal::Missing("a listening socket"))?;
     let (access, desk) = (context.access.clone(), Arc::new(Desk(state.subscribe())));
-    tokio::spawn(async move {
-        if let Err(error) = patronus_ipc::serve::<Clock>(listener, access, desk).await {
-            tracing::error!(%error, "ipc ended");
-        }
-    });
-    Ok(())
+    Ok(tokio::spawn(patronus_ipc::serve::<Clock>(listener, access, desk)))
 }

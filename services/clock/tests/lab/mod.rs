@@ -141,6 +141,14 @@ impl Lab {
         assert_eq!(rustix::io::read(&reader, &mut [0; 1]).unwrap(), 1, "not ready: {}", self.log());
     }
 
+    /// Hands the service a socket on which nobody can call, and says whether it ended as failed.
+    pub(crate) fn start_unreachable(&mut self) -> bool {
+        let (end, _) = std::os::unix::net::UnixStream::pair().unwrap();
+        self.listener = std::os::fd::OwnedFd::from(end).into();
+        self.start();
+        !self.service.take().expect("it was started").wait().unwrap().success()
+    }
+
     pub(crate) fn terminate(&mut self) -> bool {
         let mut service = self.service.take().expect("it runs");
         let pid = rustix::process::Pid::from_child(&service);

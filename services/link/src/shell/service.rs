@@ -3,7 +3,7 @@
 //! *Does*: start with the packet filter, before any port is touched.
 //! *Never does*: touch a port before `config` has said what it is for: a wrong guess could join WAN and LAN.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use patronus_ipc::{
@@ -17,6 +17,7 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
+    task::JoinHandle,
 };
 
 use super::{
@@ -42,7 +43,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
     let (sender, mut incoming) = mpsc::channel(limit::DHCP_QUEUE);
     let state = watch::Sender::new(State::default());
-    serve(&context, &state)?;
+    let mut answering = serve(&context, &state)?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || Request::Watch);
     let mut service = Service { handle, store, clients: Clients::new(sender), state };
     loop {
@@ -56,6 +57,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
             () = service.pause() => {}
             Some(message) = incoming.recv() => service.handle(&message),
             () = notified(&mut notifications) => {}
+            ended = &mut answering => return Err(Fatal::not_answering(ended)),
             _ = terminate.recv() => return Ok(()),
         }
         service.clients.handle_timeout(now_ms());
@@ -100,12 +102,7 @@ impl Service {
     }
 
     fn observed(&self, picture: &Picture) -> Observed {
-        Observed {
-            ports: picture.ports.clone(),
-            leases: self.clients.leases(),
-            slaac: picture.slaac.clone(),
-            routers: picture.routers.clone(),
-        }
+        Observed { ports: picture.ports.clone(), leases: self.clients.leases(), advertised: picture.advertised.clone() }
     }
 
     fn publish(&self, mut new: State) {
@@ -151,7 +148,7 @@ fn now_ms() -> u64 {
     u64::try_from(ms).unwrap_or(0)
 }
 
-fn subscribe() -> std::io::Result<TokioSocket> {
+fn subscribe() -> io::Result<TokioSocket> {
     let mut socket = TokioSocket::new(NETLINK_ROUTE)?;
     socket.socket_mut().bind(&SocketAddr::new(0, NOTIFICATIONS))?;
     Ok(socket)
@@ -172,13 +169,9 @@ impl Handler<Link> for Desk {
     }
 }
 
-fn serve(context: &Context, state: &watch::Sender<State>) -> Result<(), Fatal> {
+/// Answers in a task of its own. When it ends, so must the service: others could not follow it any more.
+fn serve(context: &Context, state: &watch::Sender<State>) -> Result<JoinHandle<io::Result<()>>, Fatal> {
     let listener = context.take_listener().ok_or(Fatal::Missing("a listening socket"))?;
     let (access, desk) = (context.access.clone(), Arc::new(Desk(state.subscribe())));
-    tokio::spawn(async move {
-        if let Err(error) = patronus_ipc::serve::<Link>(listener, access, desk).await {
-            tracing::error!(%error, "ipc ended");
-        }
-    });
-    Ok(())
+    Ok(tokio::spawn(patronus_ipc::serve::<Link>(listener, access, desk)))
 }

@@ -130,6 +130,12 @@ impl Lab {
 
     /// Starts the service and waits until it says that it is ready.
     pub fn start(&mut self) {
+        let ready = self.spawn();
+        assert_eq!(rustix::io::read(&ready, &mut [0; 1]).unwrap(), 1, "ended before it was ready: {}", self.log());
+    }
+
+    /// Starts the service; a byte comes out of the pipe when it is ready, or its end if it ends before.
+    fn spawn(&mut self) -> std::os::fd::OwnedFd {
         let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
         let listener = self.listener.try_clone().unwrap();
         // These two are inherited by the service, and by nothing else that this test starts meanwhile: `ip` ignores them.
@@ -149,9 +155,7 @@ impl Lab {
             .spawn()
             .unwrap();
         self.service = Some(service);
-        drop((listener, writer));
-        let mut word = [0; 1];
-        assert_eq!(rustix::io::read(&reader, &mut word).unwrap(), 1, "ended before it was ready: {}", self.log());
+        reader
     }
 
     /// `kill -9`.
@@ -159,6 +163,14 @@ impl Lab {
         let mut service = self.service.take().expect("it runs");
         service.kill().unwrap();
         service.wait().unwrap();
+    }
+
+    /// Hands the service a socket on which nobody can call, and says whether it ended as failed.
+    pub fn start_unreachable(&mut self) -> bool {
+        let (end, _) = std::os::unix::net::UnixStream::pair().unwrap();
+        self.listener = std::os::fd::OwnedFd::from(end).into();
+        let _ready = self.spawn();
+        !self.service.take().expect("it was started").wait().unwrap().success()
     }
 
     /// SIGTERM, and whether it ended well.
