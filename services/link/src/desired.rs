@@ -11,6 +11,7 @@ use std::{
 use patronus_types::{IpNet, Ipv4Method, Ipv4Net, Ipv6Method, Ipv6Net, PortName, Uplink};
 
 use crate::{
+    advertised::Advertised,
     dhcp::Lease,
     network::{
         Address, Device, Ipv6Mode, MAIN_TABLE, Network, RULE_PRIORITY, Route, Rule, UPLINK_METRIC, UPLINK_TABLE,
@@ -30,10 +31,8 @@ pub struct Observed {
     pub ports: Vec<Port>,
     /// Leases by port.
     pub leases: BTreeMap<PortName, Lease>,
-    /// Addresses that the kernel made from router advertisements, by port.
-    pub slaac: BTreeMap<PortName, Vec<Ipv6Net>>,
-    /// Routers that the kernel learned from advertisements, by port.
-    pub routers: BTreeMap<PortName, Vec<Ipv6Addr>>,
+    /// What the kernel made from router advertisements.
+    pub advertised: Advertised,
 }
 
 /// The state that the kernel should have.
@@ -132,15 +131,14 @@ impl Way<'_> {
 
     /// Addresses that the kernel made from advertisements: the main table is the kernel's, the uplink's own table is ours.
     fn add_kernels(&mut self, observed: &Observed) {
-        let nets = observed.slaac.get(&self.port.name).into_iter().flatten();
-        for net in nets {
+        for net in observed.advertised.addresses(&self.port.name) {
             self.add_rule(IpAddr::V6(net.addr()));
             if self.port.carrier {
                 self.add_route(self.table(), IpNet::V6(net.trunc()), None, false, self.metric());
             }
         }
-        let router = observed.routers.get(&self.port.name).and_then(|routers| routers.first());
-        if let Some(router) = router.filter(|_| self.port.carrier) {
+        let routers = observed.advertised.routers(&self.port.name);
+        if let Some(router) = routers.first().filter(|_| self.port.carrier) {
             let gateway = IpAddr::V6(*router);
             self.add_route(self.table(), default_prefix(gateway), Some(gateway), false, self.metric());
         }

@@ -6,6 +6,7 @@
 //! *Spec*: `docs/ARCHITECTURE.md`, section "link"; RFC 2131 for DHCP.
 #![forbid(unsafe_code)]
 
+pub mod advertised;
 pub mod datagram;
 pub mod desired;
 pub mod dhcp;
@@ -15,6 +16,7 @@ pub mod plan;
 pub mod port;
 pub mod settings;
 
+pub use advertised::Advertised;
 pub use desired::{Observed, desired};
 pub use network::Network;
 pub use plan::{Change, plan};

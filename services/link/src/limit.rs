@@ -20,6 +20,12 @@ pub const LEASE_MTU: std::ops::RangeInclusive<u16> = 576..=9216;
 pub const DHCP_MESSAGE_BYTES: usize = 1500;
 /// DHCP replies of all uplinks that wait to be looked at; more are dropped, as the network might have done.
 pub const DHCP_QUEUE: usize = 32;
+/// Routers learned from advertisements that are kept of one port: anybody on the WAN cable can claim to be one more.
+pub const ADVERTISED_ROUTERS: usize = 8;
+/// Addresses made from advertised prefixes that are kept of one port.
+pub const ADVERTISED_ADDRESSES: usize = 8;
+/// Addresses of one device that are published; this service sets two at most, the kernel adds one of its own and the advertised ones.
+pub const ADDRESSES: usize = 16;
 /// How often one event may lead to "read, plan, apply" before the rest waits for the next event: kernel side effects settle in two.
 pub const RECONCILE_ROUNDS: usize = 4;
 /// Longest pause between two looks at the kernel, in case a notification was lost.

@@ -73,8 +73,8 @@ fn advertised_addresses_leave_by_the_uplink_that_advertised_them() {
     let (mut settings, mut observed) = two_uplinks();
     settings.uplinks[1].ipv6 = Ipv6Method::Slaac;
     let eth1: PortName = "eth1".parse().unwrap();
-    observed.slaac.insert(eth1.clone(), vec!["2001:db8::2/64".parse().unwrap()]);
-    observed.routers.insert(eth1.clone(), vec!["fe80::1".parse().unwrap()]);
+    observed.advertised.add_address(&eth1, "2001:db8::2/64".parse().unwrap());
+    observed.advertised.add_router(&eth1, "fe80::1".parse().unwrap());
     let network = desired(&settings, &observed);
     assert_eq!(network.devices[&eth1].ipv6, Ipv6Mode::Slaac { metric: 101 });
     assert!(network.rules.iter().any(|rule| rule.source.is_ipv6() && rule.table == 1001));

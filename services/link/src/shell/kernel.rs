@@ -17,10 +17,10 @@ use netlink_packet_route::{
     rule::{RuleAttribute, RuleMessage},
 };
 use patronus_link::{
-    Network, Port, limit,
+    Advertised, Network, Port, limit,
     network::{Address, Device, LAN_DEVICE, PROTOCOL, RULE_PRIORITY, Route, Rule, lan_device},
 };
-use patronus_types::{IpNet, Ipv6Net, Limit, MacAddr, PortName};
+use patronus_types::{IpNet, Limit, MacAddr, PortName};
 use rtnetlink::{Handle, IpVersion, RouteMessageBuilder};
 
 use super::sysfs;
@@ -34,12 +34,10 @@ pub(crate) struct Picture {
     pub(crate) ports: Vec<Port>,
     /// The kernel's numbers of ports and bridge.
     pub(crate) indexes: BTreeMap<PortName, u32>,
-    /// All addresses, the kernel's own too.
+    /// Addresses, the kernel's own too: at most [`limit::ADDRESSES`] of each device.
     pub(crate) addresses: BTreeMap<PortName, Vec<IpNet>>,
-    /// Addresses made from router advertisements.
-    pub(crate) slaac: BTreeMap<PortName, Vec<Ipv6Net>>,
-    /// Routers learned from advertisements.
-    pub(crate) routers: BTreeMap<PortName, Vec<Ipv6Addr>>,
+    /// What the kernel made from router advertisements.
+    pub(crate) advertised: Advertised,
 }
 
 impl Picture {
@@ -89,14 +87,15 @@ impl Picture {
     fn add_address(&mut self, message: &AddressMessage, names: &BTreeMap<u32, PortName>) {
         let Some(device) = names.get(&message.header.index) else { return };
         let Some(net) = net_of(message) else { return };
-        self.addresses.entry(device.clone()).or_default().push(net);
         let permanent = message.header.flags.contains(AddressHeaderFlags::Permanent);
-        match net {
-            IpNet::V6(net) if net.addr().is_unicast_link_local() => {}
-            IpNet::V6(net) if !permanent => self.slaac.entry(device.clone()).or_default().push(net),
-            net => {
-                self.network.addresses.insert(Address { device: device.clone(), net });
-            }
+        let is_kept = match net {
+            IpNet::V6(net) if net.addr().is_unicast_link_local() => true,
+            IpNet::V6(net) if !permanent => self.advertised.add_address(device, net),
+            net => self.network.addresses.insert(Address { device: device.clone(), net }),
+        };
+        let addresses = self.addresses.entry(device.clone()).or_default();
+        if is_kept && addresses.len() < limit::ADDRESSES {
+            addresses.push(net);
         }
     }
 
@@ -107,7 +106,7 @@ impl Picture {
                 self.network.routes.insert(route);
             }
             (RouteProtocol::Ra, Some(IpAddr::V6(router))) if route.prefix.prefix_len() == 0 => {
-                self.routers.entry(route.device).or_default().push(router);
+                self.advertised.add_router(&route.device, router);
             }
             _ => {}
         }

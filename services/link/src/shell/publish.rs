@@ -64,7 +64,7 @@ fn uplink(uplink: &patronus_types::Uplink, picture: &Picture, clients: &Clients)
             dns.extend(given.iter().copied().map(IpAddr::from));
         }
         Ipv6Method::Slaac => {
-            gateways.extend(picture.routers.get(&uplink.port).into_iter().flatten().copied().map(IpAddr::from));
+            gateways.extend(picture.advertised.routers(&uplink.port).iter().copied().map(IpAddr::from));
         }
         Ipv6Method::Off => {}
     }
@@ -96,3 +96,6 @@ fn explain(reason: Rejected) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests;
