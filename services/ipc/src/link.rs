@@ -1,6 +1,9 @@
 //! What `link` answers: ports, uplinks and the LAN as they are now.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use patronus_types::{Generation, IpNet, MacAddr, PortName, UplinkName};
 use serde::{Deserialize, Serialize};
@@ -43,6 +46,8 @@ pub struct State {
     pub uplinks: Vec<Uplink>,
     /// The LAN.
     pub lan: Lan,
+    /// DHCP messages that were not used, by reason, as of the last look at the kernel.
+    pub rejected: BTreeMap<String, u64>,
 }
 
 /// An Ethernet port.

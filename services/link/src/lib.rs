@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod advertised;
+pub mod agenda;
 pub mod datagram;
 pub mod desired;
 pub mod dhcp;
@@ -17,6 +18,7 @@ pub mod port;
 pub mod settings;
 
 pub use advertised::Advertised;
+pub use agenda::Agenda;
 pub use desired::{Observed, desired};
 pub use network::Network;
 pub use plan::{Change, plan};

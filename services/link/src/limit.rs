@@ -28,5 +28,9 @@ pub const ADVERTISED_ADDRESSES: usize = 8;
 pub const ADDRESSES: usize = 16;
 /// How often one event may lead to "read, plan, apply" before the rest waits for the next event: kernel side effects settle in two.
 pub const RECONCILE_ROUNDS: usize = 4;
+/// Shortest pause between two looks at the kernel: whatever comes from the network, there are ten a second at most.
+pub const LOOK_INTERVAL_MS: u64 = 100;
+/// DHCP messages that are not used are logged at most this often for each reason; all are counted.
+pub const REJECT_LOG_INTERVAL_MS: u64 = 60_000;
 /// Longest pause between two looks at the kernel, in case a notification was lost.
 pub const RECHECK_MS: u64 = 30_000;

@@ -5,7 +5,7 @@ mod lab;
 
 use std::{
     io::{Read, Write},
-    net::{Ipv4Addr, TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
 };
 
 use dhcproto::v4::MessageType;
@@ -237,4 +237,26 @@ fn a_stranger_on_wan_gets_nothing_from_any_port_and_the_lan_reaches_the_page() {
 fn a_service_that_cannot_answer_any_more_ends_so_that_it_is_started_anew() {
     let mut lab = Lab::new();
     assert!(lab.start_unreachable());
+}
+
+#[test]
+fn a_flood_to_port_68_is_counted_and_does_not_write_the_log_or_keep_the_box_from_its_work() {
+    const FLOOD: u64 = 20_000;
+    let mut lab = Lab::new();
+    let server = Server::start(&lab.wan);
+    lab.start();
+    lab.wait_for("a lease", bound);
+    let flood = lab.wan.run(|| {
+        let socket = UdpSocket::bind((SERVER, 0)).unwrap();
+        (0..FLOOD).filter(|_| socket.send_to(b"noise", "203.0.113.9:68").is_ok()).count()
+    });
+    server.set(|manners| manners.silent = true);
+    lab.inside.ip(&["addr", "add", "10.99.0.1/24", "dev", "eth0"]);
+    lab.eventually("a foreign address is taken away", || !lab.inside.ip(&["addr"]).contains("10.99.0.1"));
+    assert!(flood.join().unwrap() > 0);
+    // Counts are shown with the next change.
+    lab.wan.ip(&["link", "set", "w0", "down"]);
+    let state = lab.wait_for("counts", |state| state.rejected.contains_key("truncated"));
+    assert!(state.rejected["truncated"] <= FLOOD);
+    assert!(lab.log().matches("not used").count() <= 2, "{}", lab.log());
 }

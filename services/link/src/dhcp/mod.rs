@@ -6,10 +6,12 @@
 
 mod client;
 mod lease;
+mod rejects;
 mod reply;
 mod request;
 mod retry;
 
 pub use client::{Client, State, Transmit};
 pub use lease::Lease;
+pub use rejects::Rejects;
 pub use reply::{Kind, Rejected, Reply, Terms, parse_reply};

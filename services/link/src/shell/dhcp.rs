@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use patronus_link::{
     Port, Settings,
-    dhcp::{Client, Lease},
+    dhcp::{Client, Lease, Rejected, Rejects, State},
 };
 use patronus_types::{Ipv4Method, Ipv4Net, PortName};
 use tokio::{sync::mpsc, task::AbortHandle};
@@ -24,6 +24,7 @@ pub(crate) type Incoming = (PortName, Vec<u8>);
 pub(crate) struct Clients {
     by_port: BTreeMap<PortName, Running>,
     incoming: mpsc::Sender<Incoming>,
+    rejects: Rejects,
 }
 
 struct Running {
@@ -32,7 +33,11 @@ struct Running {
     socket: DhcpSocket,
     reader: AbortHandle,
     saved: Option<Lease>,
+    shown: Shown,
 }
+
+/// What others are told of a client.
+type Shown = (State, Option<Lease>, Option<Rejected>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -43,7 +48,7 @@ impl Drop for Running {
 impl Clients {
     /// None yet. What comes from the network goes to `incoming`.
     pub(crate) fn new(incoming: mpsc::Sender<Incoming>) -> Self {
-        Self { by_port: BTreeMap::new(), incoming }
+        Self { by_port: BTreeMap::new(), incoming, rejects: Rejects::default() }
     }
 
     /// Starts and stops clients so that they are those of the settings, and tells them about cables and the LAN.
@@ -70,7 +75,7 @@ impl Clients {
                 running.client.handle_carrier(port.carrier, now_ms);
             }
         }
-        self.flush(store)
+        self.flush(store).map(drop)
     }
 
     fn start(&mut self, port: &Port, store: &Store, now_ms: u64) -> Result<(), redb::Error> {
@@ -95,15 +100,18 @@ impl Clients {
             Before::Nothing => {}
         }
         let reader = tokio::spawn(read(socket.clone(), port.name.clone(), self.incoming.clone())).abort_handle();
-        self.by_port.insert(port.name.clone(), Running { client, index: port.index, socket, reader, saved });
+        let shown = show(&client);
+        self.by_port.insert(port.name.clone(), Running { client, index: port.index, socket, reader, saved, shown });
         Ok(())
     }
 
     /// A message from the network.
     pub(crate) fn handle(&mut self, (port, payload): &Incoming, now_ms: u64) {
         let Some(running) = self.by_port.get_mut(port) else { return };
-        if let Err(reason) = running.client.handle_datagram(payload, now_ms) {
-            tracing::warn!(%port, %reason, "dhcp reply not used");
+        if let Err(reason) = running.client.handle_datagram(payload, now_ms)
+            && self.rejects.count(reason, now_ms)
+        {
+            tracing::warn!(%port, %reason, "dhcp reply not used; no more lines like this for a minute");
         }
     }
 
@@ -114,8 +122,9 @@ impl Clients {
         }
     }
 
-    /// Sends what is to be sent, keeps what is to be kept.
-    pub(crate) fn flush(&mut self, store: &Store) -> Result<(), redb::Error> {
+    /// Sends what is to be sent, keeps what is to be kept. Whether any client has news for others.
+    pub(crate) fn flush(&mut self, store: &Store) -> Result<bool, redb::Error> {
+        let mut has_news = false;
         for (port, running) in &mut self.by_port {
             while let Some(transmit) = running.client.poll_transmit() {
                 if let Err(error) = running.socket.send(&transmit) {
@@ -127,8 +136,11 @@ impl Clients {
                 store.save(port, lease)?;
                 running.saved = Some(lease.clone());
             }
+            let shown = show(&running.client);
+            has_news |= shown != running.shown;
+            running.shown = shown;
         }
-        Ok(())
+        Ok(has_news)
     }
 
     /// When [`Clients::handle_timeout`] wants to be called next.
@@ -141,11 +153,20 @@ impl Clients {
         self.by_port.get(port).map(|running| &running.client)
     }
 
+    /// How many messages were not used, by reason.
+    pub(crate) fn rejected(&self) -> BTreeMap<String, u64> {
+        self.rejects.by_name()
+    }
+
     /// All leases that hold now.
     pub(crate) fn leases(&self) -> BTreeMap<PortName, Lease> {
         let lease = |(port, running): (&PortName, &Running)| Some((port.clone(), running.client.lease()?.clone()));
         self.by_port.iter().filter_map(lease).collect()
     }
+}
+
+fn show(client: &Client) -> Shown {
+    (client.state(), client.lease().cloned(), client.problem())
 }
 
 async fn read(socket: DhcpSocket, port: PortName, incoming: mpsc::Sender<Incoming>) {

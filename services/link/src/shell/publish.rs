@@ -20,6 +20,7 @@ pub(crate) fn state(settings: &Settings, picture: &Picture, clients: &Clients) -
             device: picture.network.bridge.map(|_| lan_device()),
             addresses: picture.addresses.get(&lan_device()).cloned().unwrap_or_default(),
         },
+        rejected: clients.rejected(),
     }
 }
 

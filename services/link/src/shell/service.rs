@@ -1,4 +1,4 @@
-//! The loop: look, plan, apply, publish; then wait for a reason to look again.
+//! The loop: look, plan, apply, publish; then wait for a reason to look again ([`Agenda`]).
 //!
 //! *Does*: start with the packet filter, before any port is touched.
 //! *Never does*: touch a port before `config` has said what it is for: a wrong guess could join WAN and LAN.
@@ -11,7 +11,7 @@ use patronus_ipc::{
     config::{Config, Reply, Request},
     link::{self, Link, State},
 };
-use patronus_link::{Observed, Settings, desired, limit, plan};
+use patronus_link::{Agenda, Observed, Settings, desired, limit, plan};
 use rtnetlink::Handle;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
@@ -20,15 +20,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{
-    Fatal,
-    apply::apply,
-    dhcp::{Clients, Incoming},
-    firewall,
-    kernel::Picture,
-    publish,
-    store::Store,
-};
+use super::{Fatal, apply::apply, dhcp::Clients, firewall, kernel::Picture, publish, store::Store};
 
 /// Groups of `linux/rtnetlink.h` as bits: links, IPv4 and IPv6 addresses, IPv6 routes (advertised routers).
 const NOTIFICATIONS: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 10;
@@ -46,21 +38,30 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut answering = serve(&context, &state)?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || Request::Watch);
     let mut service = Service { handle, store, clients: Clients::new(sender), state };
+    let mut agenda = Agenda::default();
     loop {
-        let newest = config.borrow_and_update().clone();
-        if let Some(Reply::State(newest)) = newest {
-            service.reconcile(&newest).await?;
-            context.ready();
+        if agenda.poll_look(now_ms()) {
+            let newest = config.borrow_and_update().clone();
+            if let Some(Reply::State(newest)) = newest {
+                service.reconcile(&newest).await?;
+                context.ready();
+            }
         }
         tokio::select! {
-            changed = config.changed() => changed.map_err(|_| Fatal::Missing("config"))?,
-            () = service.pause() => {}
-            Some(message) = incoming.recv() => service.handle(&message),
-            () = notified(&mut notifications) => {}
+            changed = config.changed() => {
+                changed.map_err(|_| Fatal::Missing("config"))?;
+                agenda.want();
+            }
+            () = service.pause(&agenda) => {}
+            Some(message) = incoming.recv() => service.clients.handle(&message, now_ms()),
+            () = notified(&mut notifications) => agenda.want(),
             ended = &mut answering => return Err(Fatal::not_answering(ended)),
             _ = terminate.recv() => return Ok(()),
         }
         service.clients.handle_timeout(now_ms());
+        if service.clients.flush(&service.store)? {
+            agenda.want();
+        }
     }
 }
 
@@ -117,16 +118,10 @@ impl Service {
         });
     }
 
-    fn handle(&mut self, message: &Incoming) {
-        self.clients.handle(message, now_ms());
-    }
-
-    /// Until the next deadline of a DHCP client, but not for ever: a notification may have been lost.
-    async fn pause(&self) {
-        let now_ms = now_ms();
-        let recheck = now_ms.saturating_add(limit::RECHECK_MS);
-        let until = self.clients.deadline().unwrap_or(recheck).min(recheck);
-        tokio::time::sleep(Duration::from_millis(until.saturating_sub(now_ms))).await;
+    /// Until the next look at the kernel, or the next deadline of a DHCP client.
+    async fn pause(&self, agenda: &Agenda) {
+        let until = self.clients.deadline().unwrap_or(u64::MAX).min(agenda.due_ms());
+        tokio::time::sleep(Duration::from_millis(until.saturating_sub(now_ms()))).await;
     }
 }
 

@@ -117,6 +117,7 @@ fn links() -> link::State {
             device: "lo".parse().ok(),
             addresses: vec![format!("{}/24", super::ADDRESS).parse().unwrap()],
         },
+        ..link::State::default()
     }
 }
 
