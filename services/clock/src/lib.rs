@@ -7,9 +7,11 @@
 
 pub mod discipline;
 pub mod limit;
+pub mod pauses;
 pub mod select;
 pub mod sntp;
 
 pub use discipline::{Bounds, Correction, Discipline, Refused};
+pub use pauses::Pauses;
 pub use select::{Choice, Disagreement, select};
 pub use sntp::{Rejected, Sample};

@@ -1,6 +1,6 @@
 //! Every number of this crate that is our own choice.
 
-/// Servers that are asked in one round: names of the document first, then those that DHCP named.
+/// Servers of one kind that are asked in one round: those of the document, or, if none of them has the time, those that DHCP named.
 pub const SERVERS: usize = 8;
 /// Addresses used of one name.
 pub const ADDRESSES_PER_NAME: usize = 1;
@@ -30,6 +30,8 @@ pub const POLL_FIRST_MS: u64 = 64_000;
 pub const POLL_LONGEST_MS: u64 = 2_048_000;
 /// Without a good round for this long the time is no longer called synchronised.
 pub const TRUST_MS: u64 = 4 * 3600 * 1000;
+/// Servers whose wish to be asked less is remembered: more than are asked, because pools change their addresses.
+pub const PAUSES: usize = 64;
 /// How long a server that says "go away" is not asked (RFC 4330 section 8).
 pub const BANNED_MS: u64 = 24 * 3600 * 1000;
 /// The mark on disk is written at most this often.

@@ -69,3 +69,26 @@ fn a_service_that_cannot_answer_any_more_ends_so_that_it_is_started_anew() {
     let mut lab = Lab::new(&["127.0.0.2"]);
     assert!(lab.start_unreachable());
 }
+
+#[test]
+fn a_majority_of_liars_that_dhcp_names_does_not_outvote_the_document() {
+    let mut lab = Lab::with_dhcp(&["127.0.0.2"], &["127.0.0.3", "127.0.0.4", "127.0.0.5"]);
+    lab.serve_time("127.0.0.2", 0);
+    for liar in ["127.0.0.3", "127.0.0.4", "127.0.0.5"] {
+        lab.serve_time(liar, 24 * HOUR_US);
+    }
+    lab.start();
+    let state = lab.wait_for("an answer", |state| state.server.is_some());
+    assert_eq!(state.server.as_deref(), Some("127.0.0.2"));
+    assert!(state.offset_us.unwrap().abs() < 500_000, "{state:?}");
+}
+
+#[test]
+fn servers_that_dhcp_names_are_asked_when_none_of_the_document_has_the_time() {
+    let mut lab = Lab::with_dhcp(&["127.0.0.2"], &["127.0.0.2", "127.0.0.3"]);
+    lab.serve_rate("127.0.0.2");
+    lab.serve_time("127.0.0.3", 0);
+    lab.start();
+    let state = lab.wait_for("an answer", |state| state.server.is_some());
+    assert_eq!(state.server.as_deref(), Some("127.0.0.3"));
+}

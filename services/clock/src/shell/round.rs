@@ -1,14 +1,11 @@
-//! One round: all servers are asked, one after the other's name is resolved, and the agreeing ones are found.
+//! One round: the document's servers are asked, one after the other, and the agreeing ones are found.
 //!
-//! *Does*: collect samples; remember servers that want not to be asked.
-//! *Never does*: ask more than [`limit::SERVERS`].
+//! *Does*: ask those that DHCP named only if none of the document's has the time: a site whose provider lets no others through.
+//! *Never does*: let servers that DHCP named vote against the document's: whoever answers DHCP on WAN could name a majority of liars.
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::net::{IpAddr, Ipv4Addr};
 
-use patronus_clock::{Choice, Disagreement, Rejected, Sample, limit, select};
+use patronus_clock::{Choice, Disagreement, Pauses, Sample, limit, select};
 use patronus_ipc::{config, link};
 use patronus_types::{Clock, HostName};
 
@@ -48,49 +45,69 @@ pub(crate) struct Round {
     pub(crate) server: Option<String>,
 }
 
-/// Until when which server is not asked.
+/// Asks, and remembers who wants to be asked less.
 #[derive(Debug, Default)]
-pub(crate) struct Bans(BTreeMap<IpAddr, u64>);
+pub(crate) struct Asker(Pauses);
 
-impl Bans {
-    /// Asks everybody who may be asked.
+/// Servers and what they said.
+#[derive(Default)]
+struct Answers {
+    asked: usize,
+    samples: Vec<Sample>,
+    names: Vec<String>,
+}
+
+impl Asker {
+    /// Asks the document's servers, or else those that DHCP named.
     pub(crate) async fn round(&mut self, sources: &Sources, pivot_s: i64, uptime_ms: u64) -> Round {
-        self.0.retain(|_, until_ms| uptime_ms < *until_ms);
-        let mut servers: Vec<(String, IpAddr)> = Vec::new();
-        for address in &sources.addresses {
-            add(&mut servers, address.to_string(), (*address).into());
+        let named = named(sources).await;
+        let mut answers = self.ask_all(&named, pivot_s, uptime_ms).await;
+        if answers.samples.is_empty() {
+            let mut by_dhcp = Vec::new();
+            sources.addresses.iter().for_each(|address| add(&mut by_dhcp, address.to_string(), (*address).into()));
+            by_dhcp.retain(|(_, address)| !named.iter().any(|(_, known)| known == address));
+            answers = self.ask_all(&by_dhcp, pivot_s, uptime_ms).await;
         }
-        for name in sources.names.iter().take(limit::SERVERS) {
-            if let Some(address) = dns::resolve(name.as_str(), &sources.resolvers).await {
-                add(&mut servers, name.to_string(), address);
-            }
-        }
-        servers.retain(|(_, address)| !self.0.contains_key(address));
-        servers.truncate(limit::SERVERS);
-        self.ask_all(&servers, pivot_s, uptime_ms).await
+        let outcome = select(&answers.samples, answers.asked);
+        let server = outcome.ok().and_then(|choice| answers.names.get(choice.index).cloned());
+        Round { outcome, server }
     }
 
-    async fn ask_all(&mut self, servers: &[(String, IpAddr)], pivot_s: i64, uptime_ms: u64) -> Round {
-        let mut samples: Vec<Sample> = Vec::new();
-        let mut names: Vec<&String> = Vec::new();
+    /// Asks everybody who may be asked.
+    async fn ask_all(&mut self, servers: &[(String, IpAddr)], pivot_s: i64, uptime_ms: u64) -> Answers {
+        let mut answers = Answers::default();
         for (name, address) in servers {
+            if answers.asked == limit::SERVERS || !self.0.allow(address, uptime_ms) {
+                continue;
+            }
+            answers.asked = answers.asked.saturating_add(1);
             match ask(*address, pivot_s).await {
                 Ok(sample) => {
-                    samples.push(sample);
-                    names.push(name);
+                    answers.samples.push(sample);
+                    answers.names.push(name.clone());
+                    self.0.handle_answer(address);
                 }
                 Err(error) => {
                     tracing::info!(server = %name, %error, "no time from this server");
-                    if let AskError::Rejected(Rejected::KissDeny | Rejected::KissRate) = error {
-                        self.0.insert(*address, uptime_ms.saturating_add(limit::BANNED_MS));
+                    if let AskError::Rejected(reason) = error {
+                        self.0.handle_rejected(*address, reason, uptime_ms);
                     }
                 }
             }
         }
-        let outcome = select(&samples, servers.len());
-        let server = outcome.ok().and_then(|choice| names.get(choice.index)).map(ToString::to_string);
-        Round { outcome, server }
+        answers
     }
+}
+
+/// The document's servers by address.
+async fn named(sources: &Sources) -> Vec<(String, IpAddr)> {
+    let mut servers = Vec::new();
+    for name in sources.names.iter().take(limit::SERVERS) {
+        if let Some(address) = dns::resolve(name.as_str(), &sources.resolvers).await {
+            add(&mut servers, name.to_string(), address);
+        }
+    }
+    servers
 }
 
 /// One server has one voice, under whatever names.

@@ -20,7 +20,7 @@ use tokio::{
 
 use super::{
     Fatal,
-    round::{Bans, Round, Sources},
+    round::{Asker, Round, Sources},
     store::Store,
     time::{correct, now_us, uptime_ms},
 };
@@ -66,7 +66,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
 struct Service {
     bounds: Bounds,
     discipline: Discipline,
-    bans: Bans,
+    asker: Asker,
     /// The last correction really happened.
     is_set: bool,
     store: Store,
@@ -86,7 +86,7 @@ impl Service {
         Ok(Self {
             bounds,
             discipline: Discipline::new(bounds),
-            bans: Bans::default(),
+            asker: Asker::default(),
             is_set: false,
             store,
             marked_ms: None,
@@ -95,7 +95,7 @@ impl Service {
     }
 
     async fn round(&mut self, sources: &Sources) -> Result<(), Fatal> {
-        let Round { outcome, server } = self.bans.round(sources, self.bounds.floor_s, uptime_ms()).await;
+        let Round { outcome, server } = self.asker.round(sources, self.bounds.floor_s, uptime_ms()).await;
         let decision = self.discipline.handle_round(outcome, now_us(), uptime_ms());
         match decision {
             Ok(correction) => {

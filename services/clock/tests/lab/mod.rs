@@ -63,13 +63,18 @@ impl Handler<Link> for Desk<link::State> {
 impl Lab {
     /// A box that is configured to ask these servers; its resolver is 127.0.0.1.
     pub(crate) fn new(servers: &[&str]) -> Self {
+        Self::with_dhcp(servers, &[])
+    }
+
+    /// The same, and DHCP names these.
+    pub(crate) fn with_dhcp(servers: &[&str], by_dhcp: &[&str]) -> Self {
         let namespace = format!("clock-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         ip(&["netns", "add", &namespace]);
         ip(&["-n", &namespace, "link", "set", "lo", "up"]);
         let dir = tempfile::tempdir().unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let config = watch::channel(Reply::State(Box::new(configured(servers))));
-        let uplinks = watch::channel(link::State { uplinks: vec![uplink()], ..Default::default() });
+        let uplinks = watch::channel(link::State { uplinks: vec![uplink(by_dhcp)], ..Default::default() });
         let (config_socket, link_socket) =
             (UnixListener::bind(dir.path().join("config.sock")), UnixListener::bind(dir.path().join("link.sock")));
         let desk = Arc::new(Desk(config.1));
@@ -84,6 +89,16 @@ impl Lab {
     /// A time server whose clock is wrong by this much.
     pub(crate) fn serve_time(&self, address: &str, wrong_us: i64) {
         self.serve(address, 123, move |question| Some(time_answer(question, wrong_us)));
+    }
+
+    /// A time server that asks for fewer questions (RFC 4330 section 8).
+    pub(crate) fn serve_rate(&self, address: &str) {
+        self.serve(address, 123, |question| {
+            let mut answer = time_answer(question, 0);
+            answer[1] = 0;
+            answer[12..16].copy_from_slice(b"RATE");
+            Some(answer)
+        });
     }
 
     /// A resolver that knows one address for every name.
@@ -208,7 +223,7 @@ fn configured(servers: &[&str]) -> config::State {
     config::State { generation: Generation(1), claimed }
 }
 
-fn uplink() -> link::Uplink {
+fn uplink(ntp: &[&str]) -> link::Uplink {
     link::Uplink {
         name: "wan".parse().unwrap(),
         port: "lo".parse().unwrap(),
@@ -216,7 +231,7 @@ fn uplink() -> link::Uplink {
         addresses: Vec::new(),
         gateways: Vec::new(),
         dns: vec![Ipv4Addr::LOCALHOST.into()],
-        ntp: Vec::new(),
+        ntp: ntp.iter().map(|server| server.parse().unwrap()).collect(),
         lease: None,
         problem: None,
     }
