@@ -57,6 +57,8 @@ pub(crate) struct App {
     pub refusals: Refusals,
     /// Ends the service; it is restarted.
     pub fatal: Notify,
+    /// Becomes true when the service is told to stop: what is being answered is finished, nothing new is taken.
+    pub closing: watch::Sender<bool>,
     started: Instant,
     sessions: Mutex<Sessions>,
     throttle: Mutex<Throttle>,
@@ -84,6 +86,7 @@ impl App {
             claiming: tokio::sync::Mutex::new(()),
             refusals: Refusals::default(),
             fatal: Notify::new(),
+            closing: watch::Sender::new(false),
             started: Instant::now(),
             sessions: Mutex::default(),
             throttle: Mutex::default(),
@@ -171,6 +174,12 @@ impl App {
     /// The one claim that waits to be finished.
     pub(crate) fn prepared(&self) -> MutexGuard<'_, Option<Prepared>> {
         lock(&self.prepared)
+    }
+
+    /// Waits until the service is told to stop.
+    pub(crate) async fn told_to_stop(&self) {
+        // An error would mean that the sender, which is ours, is gone.
+        let _ = self.closing.subscribe().wait_for(|closing| *closing).await.is_ok();
     }
 
     /// The store failed: nothing that needs it may go on.

@@ -17,6 +17,8 @@ pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 pub const BODY_DEADLINE: Duration = Duration::from_secs(10);
 /// A connection's whole life: ends readers that never take their answer.
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(300);
+/// What is being answered when the service is told to stop may take this long; `init` waits longer.
+pub const FAREWELL: Duration = Duration::from_secs(2);
 /// Requests on one connection.
 pub const REQUESTS_PER_CONNECTION: u32 = 200;
 /// Request line and header fields together.

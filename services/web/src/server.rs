@@ -8,6 +8,7 @@ use std::{
     collections::BTreeMap,
     convert::Infallible,
     net::IpAddr,
+    pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -49,10 +50,14 @@ impl FrontDoor {
         Arc::new(Self { app, tls: tls.into(), leave: Mutex::default() })
     }
 
-    /// Accepts connections for ever.
+    /// Accepts connections until the service is told to stop.
     pub(crate) async fn serve(self: Arc<Self>, listener: TcpListener) {
         loop {
-            match listener.accept().await {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = self.app.told_to_stop() => return,
+            };
+            match accepted {
                 Ok((stream, peer)) => self.handle_connection(stream, peer.ip()),
                 Err(error) => {
                     tracing::warn!(%error, "accept failed");
@@ -99,14 +104,21 @@ impl FrontDoor {
         };
         let requests = AtomicU32::new(0);
         let service = service_fn(|request| self.respond(source, id, &requests, request));
-        let served = http1::Builder::new()
+        let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(limits::HEAD_DEADLINE)
             .max_headers(limits::HEADERS)
             .max_header_size(limits::HEAD_BYTES)
             .max_buf_size(2 * limits::HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service)
-            .await;
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        let served = tokio::select! {
+            served = connection.as_mut() => served,
+            () = self.app.told_to_stop() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
         if let Some(refusal) = served.err().and_then(|error| refusal_of(&error, requests.load(Ordering::Relaxed))) {
             self.app.refusals.count(refusal);
         }

@@ -10,13 +10,13 @@ use patronus_store::StoreError;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
-    time::sleep,
+    time::{sleep, timeout},
 };
 
 use crate::{
     app::App,
     certificate::{self, CertificateError},
-    claim_keeper,
+    claim_keeper, limits,
     listen::Listeners,
     server::FrontDoor,
     setup,
@@ -27,6 +27,9 @@ use crate::{
 const BUILD_TIME_FILE: &str = "/etc/patronus/build-time";
 /// Pause before the console is told again, when PID 1 did not answer.
 const CONSOLE_RETRY: Duration = Duration::from_secs(1);
+
+/// How often to look whether the last connection has gone.
+const FAREWELL_LOOK: Duration = Duration::from_millis(10);
 
 /// Why the service ends. Always: exit with an error, be restarted.
 #[derive(Debug, thiserror::Error)]
@@ -63,11 +66,24 @@ pub async fn run(context: &Context) -> Result<(), ShellError> {
     tokio::spawn(keep_console(Arc::clone(&app)));
     context.ready();
     tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        _ = interrupt.recv() => Ok(()),
-        () = app.fatal.notified() => Err(ShellError::StoreFailed),
-        failed = serve(Arc::clone(&app)) => failed,
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = app.fatal.notified() => return Err(ShellError::StoreFailed),
+        failed = serve(Arc::clone(&app)) => return failed,
     }
+    say_farewell(&app).await;
+    Ok(())
+}
+
+/// Whoever asked for the restart gets the answer before the door closes.
+async fn say_farewell(app: &App) {
+    app.closing.send_replace(true);
+    let gone = async {
+        while !app.gate().is_empty() {
+            sleep(FAREWELL_LOOK).await;
+        }
+    };
+    let _ = timeout(limits::FAREWELL, gone).await;
 }
 
 /// Follows `link` and keeps the front door open where it says.
