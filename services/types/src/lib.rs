@@ -10,9 +10,7 @@ mod generation;
 mod name;
 mod site;
 
-pub use document::{
-    Clock, DOCUMENT_VERSION, Document, Ipv4Method, Ipv6Method, Lan, Limit, Site, Uplink,
-};
+pub use document::{Clock, DOCUMENT_VERSION, Document, Ipv4Method, Ipv6Method, Lan, Limit, Site, Uplink};
 pub use generation::Generation;
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use name::{HostName, InvalidName, PortName, SiteName, TimeZoneName, UplinkName};

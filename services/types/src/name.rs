@@ -103,7 +103,8 @@ fn interface_name(text: &str) -> Result<(), &'static str> {
     if text.is_empty() || text.len() > 15 {
         return Err("must have 1 to 15 characters");
     }
-    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) || matches!(text, "." | "..") {
+    if !text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')) || matches!(text, "." | "..")
+    {
         return Err("may contain only letters, digits, \"-\", \"_\" and \".\"");
     }
     Ok(())
