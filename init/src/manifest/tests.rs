@@ -70,11 +70,7 @@ fn a_refusal_names_the_entry_and_the_field() {
             "name = \"a/b\"",
             "service \"a/b\": name must have 1 to 15 of the letters a-z, digits and \"-\"",
         ),
-        (
-            "needs = [\"config\", \"link\"",
-            "needs = [\"dns\", \"link\"",
-            "service \"web\": needs names \"dns\", which is no service",
-        ),
+        ("needs = [\"config\"]", "needs = [\"dns\"]", "service \"link\": needs names \"dns\", which is no service"),
         ("/bin/web", "bin/web", "service \"web\": exec \"bin/web\" must be an absolute path without \"..\""),
         (
             "/sys/class/net",
