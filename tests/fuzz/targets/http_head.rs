@@ -1,4 +1,5 @@
 //! The head of a request to the front door: refused by name, or accepted with one of our own names and a bounded body.
+//! It covers our rules behind httparse, and not hyper, which reads real connections with a loop of its own.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
