@@ -1,6 +1,6 @@
 //! The probe: put in place of a service, it tries from inside that service's sandbox what the service must not do.
 //!
-//! *Does*: say that it is ready, make each attempt once, print a line for each and a sum, stay alive.
+//! *Does*: say that it is ready, make each attempt once, print a sum and a line for each, stay alive.
 //! *Never does*: try what the manifest grants on purpose, which it knows from its own capabilities; harm the machine when an
 //! attempt succeeds, beyond showing that it can.
 //! *Spec*: `docs/adr/0002-manifest.md`, section "Proof".
@@ -39,25 +39,29 @@ fn main() -> ExitCode {
     if !sys::say_ready() {
         println!("probe {}: cannot say that it is ready", place.service);
     }
-    let (mut refused, mut allowed) = (0, 0);
+    report(&place);
+    loop {
+        thread::sleep(Duration::from_secs(3600));
+    }
+}
+
+/// Makes every attempt. The sum and the holes come first, because the console shows only the beginning of what a service says.
+fn report(place: &Place) {
+    let (mut refused, mut allowed) = (Vec::new(), Vec::new());
     for attempt in attempts::all() {
         let name = attempt.name;
-        match attempt.make(&place) {
+        match attempt.make(place) {
             End::LeftOut => {}
-            End::Refused(error) => {
-                refused += 1;
-                println!("probe {}: {name}: refused ({})", place.service, errno_name(&error));
-            }
+            End::Refused(error) => refused.push(format!("{name}: refused ({})", errno_name(&error))),
             End::Allowed(error) => {
-                allowed += 1;
                 let then = error.map(|error| format!(" ({})", errno_name(&error))).unwrap_or_default();
-                println!("probe {}: {name}: ALLOWED{then}", place.service);
+                allowed.push(format!("{name}: ALLOWED{then}"));
             }
         }
     }
-    println!("probe {}: {refused} refused, {allowed} allowed", place.service);
-    loop {
-        thread::sleep(Duration::from_secs(3600));
+    println!("probe {}: {} refused, {} allowed", place.service, refused.len(), allowed.len());
+    for line in allowed.iter().chain(&refused) {
+        println!("probe {}: {line}", place.service);
     }
 }
 

@@ -22,7 +22,7 @@ fn no_service_can_do_what_the_manifest_does_not_grant() -> Result<()> {
         let text = router.guest.console().text();
         let holes: Vec<&str> = text.lines().filter(|line| line.contains(": ALLOWED")).collect();
         assert_eq!(allowed, 0, "{service}: {holes:#?}");
-        assert!(refused >= 10, "{service}: only {refused} attempts were made");
+        assert!(refused >= 90, "{service}: only {refused} attempts were made");
     }
     Ok(())
 }

@@ -4,13 +4,19 @@ mod stranger;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use patronus_qemu::{Agent, Image, Place, Segment, Wan};
 use serde_json::json;
 
 use crate::story::{BOOT, Router};
 use stranger::{Protocol, Stranger, Target};
 
+/// Ports that are knocked at before it is asked whether the knocks have arrived.
+const BATCH: usize = 256;
+/// How often a batch is sent before the wire counts as broken.
+const SENDINGS: u32 = 20;
+/// How long a batch may be under way.
+const ARRIVAL: Duration = Duration::from_secs(2);
 /// A kernel that means to answer has answered by then.
 const SILENCE: Duration = Duration::from_secs(3);
 /// QEMU's provider gives this address to the first who asks.
@@ -32,18 +38,7 @@ fn a_stranger_on_the_wan_gets_no_byte_from_any_of_65535_tcp_and_udp_ports() -> R
     ensure!(insider.answers(SILENCE) > 0, "even the LAN gets no answer: this scan shows nothing");
 
     let stranger = Stranger::on(&wan, [10, 0, 2, 77], Target::v4(WAN_MAC, WAN_ADDRESS));
-    let received = frames_received(&mut agent)?;
-    let mut answers = 0;
-    for protocol in [Protocol::Tcp, Protocol::Udp] {
-        for port in 1..=u16::MAX {
-            stranger.knock_at_pace(protocol, port);
-        }
-        answers += stranger.answers(SILENCE);
-    }
-    answers += stranger.answers(SILENCE);
-    let arrived = frames_received(&mut agent)? - received;
-    ensure!(arrived >= 2 * 65_535, "only {arrived} of the knocks arrived");
-    assert_eq!(answers, 0, "a stranger got answers");
+    assert_eq!(scan(&stranger, &mut agent)?, 0, "a stranger got answers");
     Ok(())
 }
 
@@ -53,16 +48,7 @@ fn a_stranger_on_the_wan_gets_no_byte_by_ipv6_either() -> Result<()> {
     let router = router_between("port-scan-v6", &wan, &lan)?;
     let mut agent = router.guest.agent(BOOT)?;
     let stranger = Stranger::on(&wan, [10, 0, 2, 77], link_local(&mut agent)?);
-    let received = frames_received(&mut agent)?;
-    for protocol in [Protocol::Tcp, Protocol::Udp] {
-        for port in 1..=u16::MAX {
-            stranger.knock_at_pace(protocol, port);
-        }
-    }
-    let answers = stranger.answers(SILENCE);
-    let arrived = frames_received(&mut agent)? - received;
-    ensure!(arrived >= 2 * 65_535, "only {arrived} of the knocks arrived");
-    assert_eq!(answers, 0, "a stranger got answers");
+    assert_eq!(scan(&stranger, &mut agent)?, 0, "a stranger got answers");
     Ok(())
 }
 
@@ -76,6 +62,32 @@ fn no_socket_listens_but_the_page_on_the_lan() -> Result<()> {
     assert_eq!(listening, ["012AA8C0:01BB"], "TCP");
     assert_eq!(sockets(&mut agent, "tcp6", "0A")?, Vec::<String>::new(), "TCP over IPv6");
     Ok(())
+}
+
+/// Knocks at all ports, TCP and UDP, and counts the answers.
+fn scan(stranger: &Stranger, agent: &mut Agent) -> Result<u32> {
+    let ports: Vec<u16> = (1..=u16::MAX).collect();
+    for protocol in [Protocol::Tcp, Protocol::Udp] {
+        for batch in ports.chunks(BATCH) {
+            knock_until_arrived(stranger, agent, protocol, batch)?;
+        }
+    }
+    Ok(stranger.answers(SILENCE))
+}
+
+/// A busy computer loses frames on their way into an emulated machine: the machine's own counter tells whether all have arrived.
+fn knock_until_arrived(stranger: &Stranger, agent: &mut Agent, protocol: Protocol, batch: &[u16]) -> Result<()> {
+    for _ in 0..SENDINGS {
+        let before = frames_received(agent)?;
+        batch.iter().for_each(|port| stranger.knock_at_pace(protocol, *port));
+        let deadline = Instant::now() + ARRIVAL;
+        while Instant::now() < deadline {
+            if frames_received(agent)? - before >= u64::try_from(batch.len())? {
+                return Ok(());
+            }
+        }
+    }
+    bail!("{} knocks were sent {SENDINGS} times and never arrived together", batch.len())
 }
 
 /// A router with a stranger's wire at its WAN port, and ours at its LAN port.
