@@ -17,6 +17,7 @@ use crate::{
     claim::{ClaimCode, ClaimLock},
     gate::Gate,
     head::Names,
+    limits,
     refusal::Refusals,
     session::{Identity, Sessions},
     store::Store,
@@ -49,6 +50,8 @@ pub(crate) struct App {
     pub clock: watch::Receiver<Option<clock::State>>,
     /// Set once the certificate is there.
     pub fingerprint: watch::Sender<Option<String>>,
+    /// Questions to other services at one time.
+    pub asking: Semaphore,
     /// One password at a time: each takes 19 MiB.
     pub hashing: Semaphore,
     /// One claim at a time.
@@ -82,6 +85,7 @@ impl App {
             store,
             claim_code: watch::Sender::new(None),
             fingerprint: watch::Sender::new(None),
+            asking: Semaphore::new(limits::QUESTIONS),
             hashing: Semaphore::new(1),
             claiming: tokio::sync::Mutex::new(()),
             refusals: Refusals::default(),
@@ -129,6 +133,8 @@ impl App {
 
     /// Asks another service.
     pub(crate) async fn ask<P: Protocol>(&self, request: P::Request) -> Result<P::Reply, CallError> {
+        // Closed only if we closed it, which nobody does; then the call goes without a turn.
+        let _turn = self.asking.acquire().await.ok();
         let answer = patronus_ipc::call::<P>(&self.ipc_dir, &request).await;
         if let Err(error) = &answer {
             tracing::warn!(service = P::SERVICE, %error, "no answer");

@@ -19,6 +19,8 @@ pub const BODY_DEADLINE: Duration = Duration::from_secs(10);
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(300);
 /// What is being answered when the service is told to stop may take this long; `init` waits longer.
 pub const FAREWELL: Duration = Duration::from_secs(2);
+/// Questions to other services at one time: a service grants its callers 16 connections each, and some of ours follow its state.
+pub const QUESTIONS: usize = 12;
 /// Requests on one connection.
 pub const REQUESTS_PER_CONNECTION: u32 = 200;
 /// Request line and header fields together.
