@@ -65,6 +65,7 @@ pub struct Machine {
     lan: bool,
     lan_port: u16,
     lan_segment: Option<PathBuf>,
+    online: bool,
     watchdog: bool,
     agent: bool,
     number: u8,
@@ -84,6 +85,7 @@ impl Machine {
             lan: false,
             lan_port: 0,
             lan_segment: None,
+            online: false,
             watchdog: true,
             agent: false,
             number: 0,
@@ -123,6 +125,13 @@ impl Machine {
     #[must_use]
     pub fn lan_segment(mut self, path: &Path) -> Self {
         self.lan_segment = Some(path.to_owned());
+        self
+    }
+
+    /// QEMU's provider lets the machine out into the world. Without this it gives addresses and nothing else.
+    #[must_use]
+    pub fn online(mut self) -> Self {
+        self.online = true;
         self
     }
 
@@ -217,7 +226,7 @@ impl Machine {
     fn add_networks(&self, arguments: &mut Arguments) {
         for (index, wan) in self.wan.iter().enumerate() {
             let id = format!("wan{index}");
-            wan.add(&id, arguments);
+            wan.add(&id, self.online, arguments);
             self.add_port(&id, 0x10 + index, arguments);
         }
         if self.lan {
@@ -267,15 +276,18 @@ impl Bus {
 }
 
 impl Wan {
-    fn add(&self, id: &str, arguments: &mut Arguments) {
+    fn add(&self, id: &str, online: bool, arguments: &mut Arguments) {
+        let restrict = if online { "off" } else { "on" };
         match self {
             Self::Provider => {
-                arguments.add("-netdev", &format!("user,id={id}"));
+                arguments.add("-netdev", &format!("user,id={id},restrict={restrict}"));
             }
             Self::Segment(path) => {
                 arguments.add("-netdev", &segment_end(id, path));
             }
-            Self::ProviderOnSegment(path) => arguments.shared_wire(id, 1, "ipv6=off", path),
+            Self::ProviderOnSegment(path) => {
+                arguments.shared_wire(id, 1, &format!("ipv6=off,restrict={restrict}"), path);
+            }
         }
     }
 }

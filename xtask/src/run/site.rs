@@ -51,7 +51,7 @@ impl Site {
         let disk = prepare_disk(&directory, image)?;
         let boot = prepare_firmware(&directory)?;
         let machine = Machine::new(&format!("patronus-site{number}"), boot).number(number).disk(disk, Bus::Virtio);
-        let machine = machine.wan(wan).lan().lan_port(free_port(FIRST_PORT + u16::from(number) - 1));
+        let machine = machine.wan(wan).online().lan().lan_port(free_port(FIRST_PORT + u16::from(number) - 1));
         let guest = machine.start(File::create(directory.join("console.log"))?)?;
         let page = guest.page()?;
         Ok(Self { number, directory, guest, page })

@@ -109,7 +109,7 @@ impl Stranger {
     fn handle(&self, frame: &[u8]) {
         if frame.get(12..14) == Some(&ETHERTYPE_ARP[..]) {
             self.answer_arp(frame);
-        } else if self.is_for_us(frame) {
+        } else if frame.get(6..12) == Some(&self.target.mac[..]) && self.is_for_us(frame) {
             self.answers.set(self.answers.get() + 1);
         }
     }
