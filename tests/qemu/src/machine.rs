@@ -128,7 +128,8 @@ impl Machine {
         self
     }
 
-    /// QEMU's provider lets the machine out into the world. Without this it gives addresses and nothing else.
+    /// A provider on a segment lets the machines out into the world. Without this it gives addresses, no router, and passes nothing on:
+    /// it would take whatever is sent on the segment to an address of its own network for the computer's.
     #[must_use]
     pub fn online(mut self) -> Self {
         self.online = true;
@@ -277,15 +278,15 @@ impl Bus {
 
 impl Wan {
     fn add(&self, id: &str, online: bool, arguments: &mut Arguments) {
-        let restrict = if online { "off" } else { "on" };
         match self {
             Self::Provider => {
-                arguments.add("-netdev", &format!("user,id={id},restrict={restrict}"));
+                arguments.add("-netdev", &format!("user,id={id}"));
             }
             Self::Segment(path) => {
                 arguments.add("-netdev", &segment_end(id, path));
             }
             Self::ProviderOnSegment(path) => {
+                let restrict = if online { "off" } else { "on" };
                 arguments.shared_wire(id, 1, &format!("ipv6=off,restrict={restrict}"), path);
             }
         }

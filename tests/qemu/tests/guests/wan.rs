@@ -101,10 +101,11 @@ fn router_between(name: &str, wan: &Segment, lan: &Segment) -> Result<Router> {
     Ok(router)
 }
 
-/// Until there is a default route through the WAN port (RTF_GATEWAY, destination 0).
+/// Until the WAN port has its address.
 fn wait_for_lease(agent: &mut Agent) -> Result<()> {
     let deadline = Instant::now() + BOOT;
-    while !read(agent, "/proc/net/route")?.lines().any(|line| line.starts_with("eth0\t00000000\t")) {
+    let [a, b, c, d] = WAN_ADDRESS;
+    while !read(agent, "/proc/net/fib_trie")?.contains(&format!("{a}.{b}.{c}.{d}\n")) {
         ensure!(Instant::now() < deadline, "no lease on the WAN port");
         std::thread::sleep(Duration::from_millis(100));
     }
