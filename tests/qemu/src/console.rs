@@ -127,7 +127,9 @@ impl Console {
         let deadline = Instant::now() + limit;
         let mut state = self.lock();
         loop {
-            if let Some(line) = state.lines.iter().skip(mark).find(|line| matches(line)) {
+            // A line that is still being written may lack the end that its reader needs.
+            let whole = state.lines.len() - usize::from(state.line_is_open && !state.closed);
+            if let Some(line) = state.lines.iter().take(whole).skip(mark).find(|line| matches(line)) {
                 return Ok(line.clone());
             }
             let left = deadline.saturating_duration_since(Instant::now());
