@@ -23,6 +23,7 @@ use self::{
     aside::{Aside, Contents},
     file_system::MountError,
     partition::Partition,
+    template::Template,
 };
 use crate::{
     console::Console,
@@ -102,13 +103,14 @@ fn settle(
 }
 
 fn mend(partition: &Partition, made_before: bool) -> Result<DataState, MountError> {
+    let template = Template::load()?;
     if let Some(aside) = Aside::pending(partition)? {
-        return replace(partition, &aside);
+        return replace(partition, &template, &aside);
     }
-    match judge(&partition.head()?, &template::head()?, partition.bytes) {
+    match judge(&partition.head()?, &template.head(), partition.bytes) {
         Finding::TooSmall => Err(io::Error::other("the data partition is too small").into()),
         Finding::Blank => {
-            template::write(partition)?;
+            template.write(partition)?;
             file_system::mount(partition)?;
             Ok(if made_before {
                 DataState::SetAside { reason: "the data partition was erased".into() }
@@ -116,11 +118,11 @@ fn mend(partition: &Partition, made_before: bool) -> Result<DataState, MountErro
                 DataState::Made
             })
         }
-        Finding::Damaged(reason) => set_aside(partition, reason.to_owned()),
+        Finding::Damaged(reason) => set_aside(partition, &template, reason.to_owned()),
         Finding::FileSystem => match file_system::mount(partition) {
-            Ok(()) => check(partition),
+            Ok(()) => check(partition, &template),
             Err(MountError::Damaged(error)) => {
-                set_aside(partition, format!("the file system cannot be mounted: {error}"))
+                set_aside(partition, &template, format!("the file system cannot be mounted: {error}"))
             }
             Err(error) => Err(error),
         },
@@ -128,7 +130,7 @@ fn mend(partition: &Partition, made_before: bool) -> Result<DataState, MountErro
 }
 
 /// A mounted file system that noted errors is carried over into a new one.
-fn check(partition: &Partition) -> Result<DataState, MountError> {
+fn check(partition: &Partition, template: &Template) -> Result<DataState, MountError> {
     let Some(errors) = file_system::noted_errors(partition)? else { return Ok(DataState::Clean) };
     let (archive, left_out) = carry::collect(MOUNT_POINT.as_ref());
     file_system::unmount()?;
@@ -138,19 +140,19 @@ fn check(partition: &Partition) -> Result<DataState, MountError> {
     };
     let aside = Aside { contents: Contents::Carried(archive), reason };
     aside.save(partition)?;
-    replace(partition, &aside)
+    replace(partition, template, &aside)
 }
 
-fn set_aside(partition: &Partition, reason: String) -> Result<DataState, MountError> {
+fn set_aside(partition: &Partition, template: &Template, reason: String) -> Result<DataState, MountError> {
     let aside = Aside { contents: Contents::Raw, reason };
     aside.save(partition)?;
-    replace(partition, &aside)
+    replace(partition, template, &aside)
 }
 
 /// Makes the file system anew, once what was on it is safe; a cut in here is found as a pending aside.
-fn replace(partition: &Partition, aside: &Aside) -> Result<DataState, MountError> {
+fn replace(partition: &Partition, template: &Template, aside: &Aside) -> Result<DataState, MountError> {
     template::erase(partition)?;
-    template::write(partition)?;
+    template.write(partition)?;
     let reason = aside.reason.clone();
     let state = match &aside.contents {
         Contents::Raw => DataState::SetAside { reason },

@@ -11,8 +11,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{fs::FallocateFlags, io::Errno};
+
 /// What is read to judge a partition.
 pub(super) const HEAD_BYTES: usize = 1 << 20;
+/// Zeroed at once where the medium does not zero by itself.
+const CHUNK_BYTES: usize = 256 << 10;
 /// The tail that takes what was set aside.
 pub(super) const ASIDE_BYTES: u64 = 64 << 20;
 /// Smaller partitions have no such tail.
@@ -59,6 +63,22 @@ impl Partition {
     /// Opens the device for this write only: the kernel mounts nothing that somebody may write to.
     pub(super) fn write(&self, bytes: &[u8], at: u64) -> io::Result<()> {
         OpenOptions::new().write(true).open(&self.path)?.write_all_at(bytes, at)
+    }
+
+    /// Zeroes `length` bytes without carrying them there where the medium knows how; multiples of 4096.
+    pub(super) fn zero(&self, at: u64, length: u64) -> io::Result<()> {
+        let file = OpenOptions::new().write(true).open(&self.path)?;
+        match rustix::fs::fallocate(&file, FallocateFlags::ZERO_RANGE, at, length) {
+            Err(Errno::OPNOTSUPP | Errno::INVAL) => {
+                let zeros = vec![0; CHUNK_BYTES];
+                for start in (at..at + length).step_by(CHUNK_BYTES) {
+                    let count = usize::try_from(at + length - start).unwrap_or(CHUNK_BYTES).min(CHUNK_BYTES);
+                    file.write_all_at(zeros.get(..count).unwrap_or_default(), start)?;
+                }
+                Ok(())
+            }
+            done => Ok(done?),
+        }
     }
 
     /// Everything written before is on the medium when this returns.

@@ -137,7 +137,7 @@ fn write_root(workspace: &Workspace, parts: &Parts, image: &Path) -> Result<Root
     tree.data("etc/patronus/services.toml", parts.programs.manifest.as_bytes())?;
     tree.data("etc/patronus/version", format!("{}\n", workspace.version()))?;
     tree.data("etc/patronus/build-time", format!("{}\n", parts.epoch_s))?;
-    tree.data("usr/share/patronus/data.ext4", template::data_file_system(parts.epoch_s)?)?;
+    tree.data("usr/share/patronus/data.template", template::packed(parts.epoch_s)?)?;
     let data_bytes = erofs::make(&tree, image, parts.epoch_s)?;
     let root_hash = verity::append(image, data_bytes)?;
     verity::verify(image, &root_hash)?;
