@@ -91,6 +91,12 @@ impl Console {
         self.lock().lines.iter().map(|line| format!("{}\n", line.text)).collect()
     }
 
+    /// Its last lines.
+    #[must_use]
+    pub fn tail(&self) -> String {
+        self.lock().tail()
+    }
+
     /// Whether the guest's console has ended, because the guest has.
     #[must_use]
     pub fn is_closed(&self) -> bool {

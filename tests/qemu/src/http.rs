@@ -4,6 +4,7 @@
 //! *Never does*: follow redirects, keep cookies, or judge answers; tests do.
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
@@ -20,12 +21,21 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
 use sha2::{Digest, Sha256};
-use tokio::{net::TcpStream, runtime, time::timeout};
+use tokio::{
+    net::TcpStream,
+    runtime,
+    task::{AbortHandle, JoinSet},
+    time::timeout,
+};
 
 /// One request, from connect to the end of the body. Password hashing takes its time in an emulated guest.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
-/// Between two attempts while waiting for the page.
+/// After an attempt that failed while waiting for the page.
 const RETRY_PAUSE: Duration = Duration::from_millis(25);
+/// After an attempt that does not end while waiting for the page, at least.
+const NEXT_ATTEMPT: Duration = Duration::from_millis(200);
+/// Attempts that wait at the same time.
+const ATTEMPTS_MAX: usize = 3;
 
 /// A page at an address.
 #[derive(Clone, Debug)]
@@ -92,7 +102,8 @@ impl Page {
         let request = request.body(Full::new(Bytes::copy_from_slice(body.as_bytes())))?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let answer = runtime.block_on(async { timeout(REQUEST_LIMIT, self.exchange(request)).await });
-        answer.with_context(|| format!("{method} {path}: no answer in {} s", REQUEST_LIMIT.as_secs()))?
+        let answer = answer.with_context(|| format!("{method} {path}: no answer in {} s", REQUEST_LIMIT.as_secs()))?;
+        answer.with_context(|| format!("{method} {path}"))
     }
 
     /// Asks again and again until the page answers, whatever it answers.
@@ -100,12 +111,35 @@ impl Page {
     /// # Errors
     /// If it does not in time.
     pub fn wait_until_it_answers(&self, limit: Duration) -> Result<Response> {
-        let deadline = Instant::now() + limit;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let answer = runtime.block_on(async { timeout(limit, self.first_answer()).await });
+        answer.with_context(|| format!("the page does not answer within {} s", limit.as_secs()))
+    }
+
+    /// Attempts overlap: one whose first packet was lost, because the port was not up yet, would wait for seconds after the page is there.
+    async fn first_answer(&self) -> Response {
+        let begin = Instant::now();
+        let (mut attempts, mut handles) = (JoinSet::new(), VecDeque::new());
         loop {
-            match self.get("/") {
-                Ok(response) => return Ok(response),
-                Err(error) if Instant::now() > deadline => return Err(error).context("the page does not answer"),
-                Err(_) => std::thread::sleep(RETRY_PAUSE),
+            let page = self.clone();
+            let request = Request::builder().uri("/").header("Host", self.authority()).body(Full::default());
+            handles.push_back(attempts.spawn(async move { page.exchange(request?).await }));
+            if handles.len() > ATTEMPTS_MAX {
+                handles.pop_front().as_ref().map(AbortHandle::abort);
+            }
+            // The longer the boot takes, the slower this computer is, and the longer an answer.
+            let next = tokio::time::sleep(NEXT_ATTEMPT.max(begin.elapsed() / 20));
+            tokio::pin!(next);
+            loop {
+                tokio::select! {
+                    () = &mut next => break,
+                    Some(ended) = attempts.join_next() => match ended {
+                        Ok(Ok(response)) => return response,
+                        // Refused: somebody is there, and will soon listen.
+                        Ok(Err(_)) => { tokio::time::sleep(RETRY_PAUSE).await; break; }
+                        Err(_aborted) => {}
+                    },
+                }
             }
         }
     }

@@ -2,10 +2,13 @@
 
 use anyhow::{Context, Result, ensure};
 use hyper::{Method, StatusCode};
-use patronus_qemu::{Disk, Page};
+use patronus_qemu::{Disk, Image, Page, Place};
 use serde_json::json;
 
 use crate::story::{Api, BOOT, FirstBoot, PASSWORD, Router, sign_in};
+
+/// A little more than the least that has a tail for what is set aside.
+const SMALL_DATA_BYTES: u64 = 300 << 20;
 
 #[test]
 fn an_erased_data_partition_is_said_and_leads_to_a_box_that_only_the_console_opens() -> Result<()> {
@@ -45,7 +48,12 @@ fn a_disk_that_was_cut_off_boots_and_says_so() -> Result<()> {
 
 #[test]
 fn a_full_data_partition_boots_and_still_lets_its_administrator_in() -> Result<()> {
-    let router = Router::with_agent("full")?;
+    // A small disk, which is full soon: gigabytes of writes would keep the guest waiting for its disk, not for space.
+    let scratch = Place::from_env().scratch("full")?;
+    let machine = Image::variant("agent")?.direct_machine("full", &scratch)?.agent();
+    let disk = machine.drive().context("no disk")?;
+    disk.resize(disk.partition("data")?.start_bytes + SMALL_DATA_BYTES)?;
+    let router = Router::switch_on(scratch, machine)?;
     let page = router.page()?;
     FirstBoot { page: &page, code: &router.claim_code()? }.claim("full")?;
     let configuration = Api::sign_in(&page)?.configuration()?;
@@ -74,7 +82,7 @@ fn claimed_then(name: &str, damage: impl Fn(&Disk) -> Result<()>) -> Result<Rout
     let page = router.page()?;
     FirstBoot { page: &page, code: &router.claim_code()? }.claim(name)?;
     router.guest.press_power_button()?;
-    let Router { guest, scratch } = router;
+    let Router { guest, scratch, .. } = router;
     let machine = guest.after_power_off(BOOT)?;
     damage(machine.drive().context("no disk")?)?;
     Router::switch_on(scratch, machine)

@@ -81,7 +81,7 @@ fn power_cut_at_30_random_moments_of_a_config_commit_loses_nothing_acknowledged(
 /// Cuts the power at the moment, and makes sure that it was a cut: the machine ran, and had not begun to stop.
 fn cut_after(router: Router, moment: Duration) -> Result<(TempDir, Machine)> {
     thread::sleep(moment);
-    let Router { guest, scratch } = router;
+    let Router { guest, scratch, .. } = router;
     let console = guest.console().clone();
     let machine = guest.cut_power()?;
     ensure!(!console.text().contains("data unmounted"), "the machine was stopping by itself");

@@ -17,7 +17,7 @@ fn the_power_button_switches_off_with_data_unmounted_clean() -> Result<()> {
     router.guest.press_power_button()?;
     router.guest.wait_for_power_off(STOP)?;
     ensure!(router.guest.console().text().contains(UNMOUNTED), "{}", router.guest.console().text());
-    let Router { guest, scratch } = router;
+    let Router { guest, scratch, .. } = router;
     let machine = guest.after_power_off(STOP)?;
     data_is_clean(machine.drive().context("no disk")?, &scratch)
 }

@@ -3,7 +3,7 @@
 use std::{fs::OpenOptions, time::Duration};
 
 use anyhow::{Context, Result};
-use patronus_qemu::{Bus, Facts, Guest, Image, Machine, Page, Place};
+use patronus_qemu::{Bus, Console, Facts, Guest, Image, Machine, Page, Place};
 use tempfile::TempDir;
 
 pub use patronus_qemu::person::{Api, FirstBoot, PASSWORD, sign_in};
@@ -17,6 +17,16 @@ pub const STOP: Duration = Duration::from_secs(60);
 pub struct Router {
     pub guest: Guest,
     pub scratch: TempDir,
+    _tail: Tail,
+}
+
+/// Prints the end of the console when the router goes; the test runner shows it when the test failed.
+struct Tail(Console);
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        println!("the end of the console:\n{}", self.0.tail());
+    }
 }
 
 impl Router {
@@ -44,12 +54,14 @@ impl Router {
     /// Switches on a machine, whose console goes into its scratch directory.
     pub fn switch_on(scratch: TempDir, machine: Machine) -> Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(scratch.path().join("console.log"))?;
-        Ok(Self { guest: machine.start(log)?, scratch })
+        let guest = machine.start(log)?;
+        let tail = Tail(guest.console().clone());
+        Ok(Self { guest, scratch, _tail: tail })
     }
 
     /// Cuts the power and switches on again.
     pub fn cut_and_switch_on(self) -> Result<Self> {
-        let Self { guest, scratch } = self;
+        let Self { guest, scratch, .. } = self;
         Self::switch_on(scratch, guest.cut_power()?)
     }
 
