@@ -9,8 +9,8 @@ use std::time::Duration;
 pub const CONNECTIONS: usize = 128;
 /// Connections of one source address (one /64 of IPv6). A browser opens six.
 pub const CONNECTIONS_PER_SOURCE: usize = 32;
-/// From accept to the end of the TLS handshake.
-pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+/// From accept to the end of the TLS handshake; a small box that is writing to a slow disk may need seconds.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(10);
 /// From the first wait for a request to the end of its head; so also the longest idle time of a kept connection.
 pub const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// From the end of the head to the end of the body.
