@@ -36,7 +36,7 @@ pub(crate) enum Fatal {
     Firewall(String),
     /// The stored leases cannot be read or written.
     #[error("lease store: {0}")]
-    Store(#[from] redb::Error),
+    Store(#[from] patronus_store::StoreError),
 }
 
 impl Fatal {

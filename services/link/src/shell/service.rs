@@ -29,7 +29,7 @@ const NOTIFICATIONS: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 10;
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     firewall::close()?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
-    let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?;
+    let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?.content;
     let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| Fatal::Io("netlink", error))?;
     tokio::spawn(connection);
     let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
