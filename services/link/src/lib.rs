@@ -8,6 +8,7 @@
 
 pub mod advertised;
 pub mod agenda;
+pub mod announce;
 pub mod datagram;
 pub mod desired;
 pub mod dhcp;
@@ -19,8 +20,9 @@ pub mod settings;
 
 pub use advertised::Advertised;
 pub use agenda::Agenda;
+pub use announce::{Announcement, Announcer};
 pub use desired::{Observed, desired};
 pub use network::Network;
-pub use plan::{Change, plan};
+pub use plan::{Change, plan, rouse};
 pub use port::Port;
 pub use settings::Settings;

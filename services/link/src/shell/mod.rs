@@ -1,5 +1,6 @@
 //! The shell: everything that touches the kernel, the disk, or another service.
 
+pub(crate) mod announce;
 pub(crate) mod apply;
 pub(crate) mod dhcp;
 pub(crate) mod firewall;
