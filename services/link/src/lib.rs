@@ -16,6 +16,7 @@ pub mod limit;
 pub mod network;
 pub mod plan;
 pub mod port;
+pub mod resolvers;
 pub mod settings;
 
 pub use advertised::Advertised;
@@ -25,4 +26,5 @@ pub use desired::{Observed, desired};
 pub use network::Network;
 pub use plan::{Change, plan, rouse};
 pub use port::Port;
+pub use resolvers::Resolvers;
 pub use settings::Settings;

@@ -11,7 +11,7 @@ use patronus_ipc::{
     config::{Config, Reply, Request},
     link::{self, Link, State},
 };
-use patronus_link::{Agenda, Announcer, Change, Observed, Settings, desired, limit, plan, rouse};
+use patronus_link::{Agenda, Announcer, Change, Observed, Resolvers, Settings, desired, limit, plan, rouse};
 use rtnetlink::Handle;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
@@ -30,8 +30,9 @@ use super::{
     store::Store,
 };
 
-/// Groups of `linux/rtnetlink.h` as bits: links, IPv4 and IPv6 addresses, IPv6 routes (advertised routers).
-const NOTIFICATIONS: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 10;
+/// Groups of `linux/rtnetlink.h` as bits: links, IPv4 and IPv6 addresses, IPv6 routes (advertised routers), neighbour discovery options that
+/// the kernel has no use for (advertised resolvers).
+const NOTIFICATIONS: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 10 | 1 << 19;
 
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
@@ -46,7 +47,9 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let state = watch::Sender::new(State::default());
     let mut answering = serve(&context, &state)?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || Request::Watch);
-    let mut service = Service { handle, store, clients: Clients::new(sender), announcer: Announcer::default(), state };
+    let clients = Clients::new(sender);
+    let (resolvers, announcer) = (Resolvers::default(), Announcer::default());
+    let mut service = Service { handle, store, clients, resolvers, announcer, state };
     let mut agenda = Agenda::default();
     loop {
         if agenda.poll_look(now_ms()) {
@@ -63,11 +66,17 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
             }
             () = service.pause(&agenda) => {}
             Some(message) = incoming.recv() => service.clients.handle(&message, now_ms()),
-            () = notified(&mut notifications) => agenda.want(),
+            bytes = notified(&mut notifications) => {
+                service.resolvers.handle_notification(&bytes, now_ms());
+                agenda.want();
+            }
             ended = &mut answering => return Err(Fatal::not_answering(ended)),
             _ = terminate.recv() => return Ok(()),
         }
         service.clients.handle_timeout(now_ms());
+        if service.resolvers.handle_timeout(now_ms()) {
+            agenda.want();
+        }
         if service.clients.flush(&service.store)? {
             agenda.want();
         }
@@ -78,6 +87,7 @@ struct Service {
     handle: Handle,
     store: Store,
     clients: Clients,
+    resolvers: Resolvers,
     announcer: Announcer,
     state: watch::Sender<State>,
 }
@@ -99,7 +109,8 @@ impl Service {
         }
         self.clients.flush(&self.store)?;
         announce::send(&self.announcer.handle_addresses(&picture.network.addresses, &picture.live), &picture);
-        self.publish(publish::state(&settings, &picture, &self.clients));
+        self.resolvers.retain(|index| picture.indexes.values().any(|known| *known == index));
+        self.publish(publish::state(&settings, &picture, &self.clients, &self.resolvers));
         Ok(())
     }
 
@@ -119,9 +130,10 @@ impl Service {
         });
     }
 
-    /// Until the next look at the kernel, or the next deadline of a DHCP client.
+    /// Until the next look at the kernel, or the next deadline of a DHCP client or of a resolver.
     async fn pause(&self, agenda: &Agenda) {
-        let until = self.clients.deadline().unwrap_or(u64::MAX).min(agenda.due_ms());
+        let deadlines = [self.clients.deadline(), self.resolvers.deadline()];
+        let until = deadlines.into_iter().flatten().fold(agenda.due_ms(), u64::min);
         tokio::time::sleep(Duration::from_millis(until.saturating_sub(now_ms()))).await;
     }
 }
@@ -169,9 +181,10 @@ fn subscribe() -> io::Result<TokioSocket> {
     Ok(socket)
 }
 
-/// Returns when anything has changed. What it was is not read from the message but from the kernel; a full queue says the same.
-async fn notified(socket: &mut TokioSocket) {
-    let _ = socket.recv_from_full().await;
+/// Returns when anything has changed. What it was is read from the kernel and not from the message, of which some may be lost; a full queue
+/// says the same. Only advertised resolvers are nowhere else to be read: the next advertisement names them again.
+async fn notified(socket: &mut TokioSocket) -> Vec<u8> {
+    socket.recv_from_full().await.map(|(bytes, _)| bytes).unwrap_or_default()
 }
 
 struct Desk(watch::Receiver<State>);
