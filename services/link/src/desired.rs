@@ -51,8 +51,8 @@ pub fn desired(settings: &Settings, observed: &Observed) -> Network {
     network
 }
 
-/// Kept down, silent.
-const UNUSED: Device = Device { up: false, in_lan: false, mtu: None, ipv6: Ipv6Mode::Off };
+/// Up, so that the page shows its cable, and silent: no address, no IPv6; the packet filter takes nothing from it.
+const UNUSED: Device = Device { up: true, in_lan: false, mtu: None, ipv6: Ipv6Mode::Off };
 
 /// The bridge is there even without members: its addresses are what the page listens on.
 fn add_lan(network: &mut Network, settings: &Settings, observed: &Observed) {

@@ -8,6 +8,7 @@
 
 pub mod advertised;
 pub mod agenda;
+pub mod announce;
 pub mod datagram;
 pub mod desired;
 pub mod dhcp;
@@ -15,12 +16,15 @@ pub mod limit;
 pub mod network;
 pub mod plan;
 pub mod port;
+pub mod resolvers;
 pub mod settings;
 
 pub use advertised::Advertised;
 pub use agenda::Agenda;
+pub use announce::{Announcement, Announcer};
 pub use desired::{Observed, desired};
 pub use network::Network;
-pub use plan::{Change, plan};
+pub use plan::{Change, plan, rouse};
 pub use port::Port;
+pub use resolvers::Resolvers;
 pub use settings::Settings;

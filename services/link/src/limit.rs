@@ -24,6 +24,10 @@ pub const DHCP_QUEUE: usize = 32;
 pub const ADVERTISED_ROUTERS: usize = 8;
 /// Addresses made from advertised prefixes that are kept of one port.
 pub const ADVERTISED_ADDRESSES: usize = 8;
+/// Resolvers learned from advertisements that are kept of one port.
+pub const ADVERTISED_DNS: usize = 4;
+/// Addresses that the kernel takes on one device, its own link-local one among them (`max_addresses`).
+pub const KERNEL_ADDRESSES: u32 = ADVERTISED_ADDRESSES as u32 + 1;
 /// Addresses of one device that are published; this service sets two at most, the kernel adds one of its own and the advertised ones.
 pub const ADDRESSES: usize = 16;
 /// How often one event may lead to "read, plan, apply" before the rest waits for the next event: kernel side effects settle in two.

@@ -44,7 +44,8 @@ pub enum Change {
 
 /// What must be done, in this order, to come from `actual` to `desired`.
 ///
-/// The order matters: a port loses its old role (addresses, membership) before it gets a new one and before it comes up.
+/// The order matters: a port loses its old role (addresses, membership) before it gets a new one and before it comes up. The bridge is up
+/// before ports join it, so that a port with a live cable forwards from that moment on.
 #[must_use]
 pub fn plan(desired: &Network, actual: &Network) -> Vec<Change> {
     let mut changes = Vec::new();
@@ -52,7 +53,7 @@ pub fn plan(desired: &Network, actual: &Network) -> Vec<Change> {
     changes.extend(actual.routes.difference(&desired.routes).cloned().map(Change::RemoveRoute));
     changes.extend(actual.addresses.difference(&desired.addresses).cloned().map(Change::RemoveAddress));
     changes.extend(bridge_change(desired, actual));
-    for step in [leave_old_role, set_up_device, take_new_role] {
+    for step in [leave_old_role, set_up_device, set_up_bridge, take_new_role] {
         for (name, device) in &desired.devices {
             step(name, device, actual_device(name, actual), &mut changes);
         }
@@ -61,6 +62,18 @@ pub fn plan(desired: &Network, actual: &Network) -> Vec<Change> {
     changes.extend(in_order_of_need(desired.routes.difference(&actual.routes)).map(Change::AddRoute));
     changes.extend(desired.rules.difference(&actual.rules).cloned().map(Change::AddRule));
     changes
+}
+
+/// What can be done before anybody has said what the ports are for: each comes up, silent (no IPv6, no address), so that the page shows its
+/// cable, and the slow part of getting a link (up to three seconds on copper) is under way. Ports that are up, or still in a bridge from before,
+/// are left alone.
+#[must_use]
+pub fn rouse(actual: &Network) -> Vec<Change> {
+    let asleep = |(name, device): &(&PortName, &Device)| **name != lan_device() && !device.up && !device.in_lan;
+    let ports: Vec<(&PortName, &Device)> = actual.devices.iter().filter(asleep).collect();
+    let speaking = ports.iter().filter(|(_, device)| device.ipv6 != Ipv6Mode::Off);
+    let silence = speaking.map(|(name, _)| Change::SetIpv6((*name).clone(), Ipv6Mode::Off));
+    silence.chain(ports.iter().map(|(name, _)| Change::SetUp((*name).clone()))).collect()
 }
 
 fn bridge_change(desired: &Network, actual: &Network) -> Option<Change> {
@@ -99,10 +112,22 @@ fn set_up_device(name: &PortName, desired: &Device, actual: Device, changes: &mu
     }
 }
 
+fn set_up_bridge(name: &PortName, desired: &Device, actual: Device, changes: &mut Vec<Change>) {
+    if *name == lan_device() {
+        set_up(name, desired, actual, changes);
+    }
+}
+
 fn take_new_role(name: &PortName, desired: &Device, actual: Device, changes: &mut Vec<Change>) {
     if desired.in_lan && !actual.in_lan {
         changes.push(Change::JoinLan(name.clone()));
     }
+    if *name != lan_device() {
+        set_up(name, desired, actual, changes);
+    }
+}
+
+fn set_up(name: &PortName, desired: &Device, actual: Device, changes: &mut Vec<Change>) {
     if desired.up && !actual.up {
         changes.push(Change::SetUp(name.clone()));
     }

@@ -10,6 +10,35 @@ use std::{
 
 use redb::StorageBackend;
 
+use crate::builder;
+
+/// How many of the possible subsets of unsynced writes are looked at: none, all, and some that look random.
+const SURVIVORS: u64 = 8;
+
+/// An empty database, all of it on disk, as a service finds it on its first start.
+#[must_use]
+pub fn empty_database() -> Vec<u8> {
+    let disk = Disk::default();
+    builder().create_with_backend(disk.clone()).unwrap().close().unwrap();
+    disk.after_power_cut(|_| true)
+}
+
+/// Plays a story on an empty database, with the power cut at each of its steps in turn. `check` gets the number of the step, what the story
+/// told, and a disk as it may be found with the power back. Returns how many steps the story has.
+pub fn cut_at_every_step<T>(story: impl Fn(&Disk) -> T, mut check: impl FnMut(usize, &T, Disk)) -> usize {
+    let empty = empty_database();
+    let mut step = 0;
+    loop {
+        let disk = Disk::with(empty.clone()).cut_at(step);
+        let told = story(&disk);
+        disk.survivors().into_iter().for_each(|image| check(step, &told, Disk::with(image)));
+        if !disk.is_cut() {
+            return step;
+        }
+        step += 1;
+    }
+}
+
 /// One thing that was written and not synced.
 #[derive(Clone, Debug)]
 enum Pending {
@@ -77,6 +106,17 @@ impl Disk {
             }
         }
         content
+    }
+
+    /// What may be found after the power is back, some of the possibilities.
+    #[must_use]
+    pub fn survivors(&self) -> Vec<Vec<u8>> {
+        let arrived = |seed: u64, index: usize| match seed {
+            0 => false,
+            1 => true,
+            seed => (seed * 1000 + index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 63 == 1,
+        };
+        (0..SURVIVORS).map(|seed| self.after_power_cut(|index| arrived(seed, index))).collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

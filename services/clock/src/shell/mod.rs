@@ -27,7 +27,7 @@ pub(crate) enum Fatal {
     Io(&'static str, #[source] io::Error),
     /// The mark cannot be read or written.
     #[error("mark: {0}")]
-    Store(#[from] redb::Error),
+    Store(#[from] patronus_store::StoreError),
 }
 
 impl Fatal {

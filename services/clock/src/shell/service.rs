@@ -12,6 +12,7 @@ use patronus_ipc::{
     config::{self, Config},
     link::{self, Link},
 };
+use patronus_store::StoreError;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -76,7 +77,7 @@ struct Service {
 
 impl Service {
     fn start(context: &Context) -> Result<Self, Fatal> {
-        let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?;
+        let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?.content;
         let bounds = Bounds::new(build_time_s(), store.load()?);
         if let Some(step_us) = bounds.first_step(now_us()) {
             tracing::warn!(step_us, "the clock was outside its bounds");
@@ -131,7 +132,7 @@ impl Service {
     }
 
     /// Writes the mark, unless that was done a moment ago.
-    fn mark(&mut self) -> Result<(), redb::Error> {
+    fn mark(&mut self) -> Result<(), StoreError> {
         let uptime_ms = uptime_ms();
         if self.marked_ms.is_none_or(|marked| uptime_ms.saturating_sub(marked) >= limit::MARK_INTERVAL_MS) {
             self.store.save(now_us().div_euclid(1_000_000))?;

@@ -1,6 +1,9 @@
 use patronus_config::{Decision, Ledger, Moment};
 use patronus_ipc::config::{Claim, Network, Request};
-use patronus_store::{builder, crash::Disk};
+use patronus_store::{
+    builder,
+    crash::{Disk, cut_at_every_step, empty_database},
+};
 use patronus_types::Document;
 use redb::Builder;
 
@@ -49,13 +52,6 @@ fn open_disk(disk: &Disk, builder: &Builder) -> Result<Store, StoreError> {
     Ok(Store::new(builder.create_with_backend(disk.clone())?))
 }
 
-/// An empty database, all of it on disk, as the service makes it before it gives the file its name.
-fn empty_database() -> Vec<u8> {
-    let disk = Disk::default();
-    builder().create_with_backend(disk.clone()).unwrap().close().unwrap();
-    disk.after_power_cut(|_| true)
-}
-
 /// Plays the story until the end or the first error: what was acknowledged, and what was under way.
 fn play(disk: &Disk) -> (Snapshot, Option<Snapshot>) {
     let mut ledger = Ledger::restore(Snapshot::default()).unwrap();
@@ -72,39 +68,18 @@ fn play(disk: &Disk) -> (Snapshot, Option<Snapshot>) {
     (ledger.snapshot().clone(), None)
 }
 
-/// Subsets of the unsynced writes that may have arrived: none, all, and some that look random.
-fn arrivals() -> Vec<Box<dyn FnMut(usize) -> bool>> {
-    let mut arrivals: Vec<Box<dyn FnMut(usize) -> bool>> = vec![Box::new(|_| false), Box::new(|_| true)];
-    for seed in 1..7_u64 {
-        arrivals.push(Box::new(move |index| {
-            let mixed = (seed * 1000 + index as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            mixed >> 63 == 1
-        }));
-    }
-    arrivals
-}
-
 #[test]
 fn a_power_cut_at_any_write_or_sync_loses_nothing_that_was_acknowledged() {
-    let empty = empty_database();
-    let (mut cuts, mut torn_claims) = (0, 0);
-    loop {
-        let disk = Disk::with(empty.clone()).cut_at(cuts);
-        let (acknowledged, under_way) = play(&disk);
-        for arrived in arrivals() {
-            let found = open_disk(&Disk::with(disk.after_power_cut(arrived)), &builder()).unwrap().load().unwrap();
-            assert!(found == acknowledged || Some(&found) == under_way.as_ref(), "cut at step {cuts}: {found:?}");
-            // All or nothing: the ledger reads it, so head, document and secrets are there together or not at all.
-            let claimed = Ledger::restore(found.clone()).unwrap().state().claimed.is_some();
-            assert_eq!(claimed, found.secret.is_some());
-            torn_claims += usize::from(acknowledged.head.is_none() && under_way.is_some());
-        }
-        if !disk.is_cut() {
-            break;
-        }
-        cuts += 1;
-    }
-    assert!(cuts > 50 && torn_claims > 20, "the story has {cuts} steps, {torn_claims} images from within the claim");
+    let mut torn_claims = 0;
+    let steps = cut_at_every_step(play, |step, (acknowledged, under_way), disk| {
+        let found = open_disk(&disk, &builder()).unwrap().load().unwrap();
+        assert!(found == *acknowledged || Some(&found) == under_way.as_ref(), "cut at step {step}: {found:?}");
+        // All or nothing: the ledger reads it, so head, document and secrets are there together or not at all.
+        let claimed = Ledger::restore(found.clone()).unwrap().state().claimed.is_some();
+        assert_eq!(claimed, found.secret.is_some());
+        torn_claims += usize::from(acknowledged.head.is_none() && under_way.is_some());
+    });
+    assert!(steps > 50 && torn_claims > 20, "the story has {steps} steps, {torn_claims} images from within the claim");
 }
 
 #[test]

@@ -45,9 +45,12 @@ fn an_uplink_without_carrier_keeps_its_address_and_loses_its_routes() {
 }
 
 #[test]
-fn a_port_without_a_role_is_down() {
+fn a_port_without_a_role_is_up_and_silent() {
     let (settings, observed) = two_uplinks();
-    assert_eq!(desired(&settings, &observed).devices.get(&"eth3".parse().unwrap()), Some(&UNUSED));
+    let network = desired(&settings, &observed);
+    let silent = Device { up: true, in_lan: false, mtu: None, ipv6: Ipv6Mode::Off };
+    assert_eq!(network.devices.get(&"eth3".parse().unwrap()), Some(&silent));
+    assert!(network.addresses.iter().all(|address| address.device.as_str() != "eth3"));
 }
 
 #[test]

@@ -114,6 +114,32 @@ proptest! {
             prop_assert!(up.is_none() || left.is_none() || left < up);
         }
     }
+
+    #[test]
+    fn the_bridge_is_up_before_a_port_joins_it(desired in a_network(true), actual in a_network(false)) {
+        let changes = plan(&desired, &actual);
+        let bridge_up = changes.iter().position(|change| *change == Change::SetUp(lan_device()));
+        let joined = changes.iter().position(|change| matches!(change, Change::JoinLan(_)));
+        prop_assert!(bridge_up.is_none() || joined.is_none() || bridge_up < joined);
+    }
+
+    #[test]
+    fn rousing_leaves_each_port_up_and_touches_none_that_was(mut actual in a_network(false)) {
+        let before = actual.clone();
+        for change in rouse(&actual) {
+            apply(&mut actual, change);
+        }
+        for (name, device) in &actual.devices {
+            let old = before.devices[name];
+            if *name == lan_device() || old.up || old.in_lan {
+                prop_assert_eq!(*device, old);
+            } else {
+                prop_assert_eq!(*device, Device { up: true, ipv6: Ipv6Mode::Off, ..old });
+            }
+        }
+        actual.devices.clone_from(&before.devices);
+        prop_assert_eq!(actual, before);
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Turns each planned change into one request to the kernel.
 //!
-//! *Does*: exactly one request for one change.
+//! *Does*: exactly one request for one change; afterwards, one question for each device, which makes the kernel catch up.
 //! *Never does*: retry: the next look at the kernel plans what is still missing.
 
 use std::{
@@ -8,6 +8,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
+use futures_util::TryStreamExt;
 use netlink_packet_route::{
     AddressFamily,
     address::{AddressAttribute, AddressHeaderFlags, AddressMessage},
@@ -77,6 +78,17 @@ pub(crate) async fn apply(handle: &Handle, picture: &Picture, change: &Change) -
         Change::RemoveRule(rule) => handle.rule().del(rule_message(rule)).execute().await?,
     }
     Ok(())
+}
+
+/// Makes the kernel act on new carriers now. It handles them once a second (`net/core/link_watch.c`), so of two ports that come up one after
+/// the other the second would wait for most of a second until the bridge forwards through it; but a question about a single device brings that
+/// device up to date first (`rtnl_getlink` in `net/core/rtnetlink.c`). Ports first: the bridge's carrier follows from theirs.
+pub(crate) async fn settle(handle: &Handle, picture: &Picture) {
+    let (bridge, ports): (Vec<_>, Vec<_>) = picture.indexes.iter().partition(|(name, _)| **name == lan_device());
+    for (_, index) in ports.into_iter().chain(bridge) {
+        // What the answer says is read with the next picture; a device that has gone meanwhile is missing there.
+        let _ = handle.link().get().match_index(*index).execute().try_next().await;
+    }
 }
 
 fn address_message(address: &Address, index: u32) -> AddressMessage {

@@ -9,6 +9,7 @@ use patronus_link::{
     Port, Settings,
     dhcp::{Client, Lease, Rejected, Rejects, State},
 };
+use patronus_store::StoreError;
 use patronus_types::{Ipv4Method, Ipv4Net, PortName};
 use tokio::{sync::mpsc, task::AbortHandle};
 
@@ -58,7 +59,7 @@ impl Clients {
         ports: &[Port],
         store: &Store,
         now_ms: u64,
-    ) -> Result<(), redb::Error> {
+    ) -> Result<(), StoreError> {
         let wanted = |port: &Port| {
             settings.uplinks.iter().any(|uplink| uplink.port == port.name && uplink.ipv4 == Ipv4Method::Dhcp)
         };
@@ -78,7 +79,7 @@ impl Clients {
         self.flush(store).map(drop)
     }
 
-    fn start(&mut self, port: &Port, store: &Store, now_ms: u64) -> Result<(), redb::Error> {
+    fn start(&mut self, port: &Port, store: &Store, now_ms: u64) -> Result<(), StoreError> {
         let socket = match DhcpSocket::open(port.index, port.name.as_str()) {
             Ok(socket) => socket,
             Err(error) => {
@@ -123,7 +124,7 @@ impl Clients {
     }
 
     /// Sends what is to be sent, keeps what is to be kept. Whether any client has news for others.
-    pub(crate) fn flush(&mut self, store: &Store) -> Result<bool, redb::Error> {
+    pub(crate) fn flush(&mut self, store: &Store) -> Result<bool, StoreError> {
         let mut has_news = false;
         for (port, running) in &mut self.by_port {
             while let Some(transmit) = running.client.poll_transmit() {

@@ -34,6 +34,8 @@ pub(crate) struct Picture {
     pub(crate) ports: Vec<Port>,
     /// The kernel's numbers of ports and bridge.
     pub(crate) indexes: BTreeMap<PortName, u32>,
+    /// Devices with a live cable (the bridge: with a port that forwards), and their Ethernet addresses.
+    pub(crate) live: BTreeMap<PortName, MacAddr>,
     /// Addresses, the kernel's own too: at most [`limit::ADDRESSES`] of each device.
     pub(crate) addresses: BTreeMap<PortName, Vec<IpNet>>,
     /// What the kernel made from router advertisements.
@@ -81,6 +83,9 @@ impl Picture {
             return;
         }
         self.indexes.insert(name.clone(), link.header.index);
+        if link.header.flags.contains(LinkFlags::LowerUp) {
+            self.live.insert(name.clone(), mac);
+        }
         self.network.devices.insert(name, device(link, lan_index));
     }
 

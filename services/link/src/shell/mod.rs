@@ -1,5 +1,6 @@
 //! The shell: everything that touches the kernel, the disk, or another service.
 
+pub(crate) mod announce;
 pub(crate) mod apply;
 pub(crate) mod dhcp;
 pub(crate) mod firewall;
@@ -36,7 +37,7 @@ pub(crate) enum Fatal {
     Firewall(String),
     /// The stored leases cannot be read or written.
     #[error("lease store: {0}")]
-    Store(#[from] redb::Error),
+    Store(#[from] patronus_store::StoreError),
 }
 
 impl Fatal {

@@ -3,19 +3,19 @@
 use std::net::IpAddr;
 
 use patronus_ipc::link::{Lan, Lease, Port, Role, State, Uplink};
-use patronus_link::{Settings, dhcp::Rejected, network::lan_device};
+use patronus_link::{Resolvers, Settings, dhcp::Rejected, network::lan_device};
 use patronus_types::{Ipv4Method, Ipv6Method};
 
 use super::{dhcp::Clients, kernel::Picture};
 
 /// The state as it is now; the generation is set by the caller.
-pub(crate) fn state(settings: &Settings, picture: &Picture, clients: &Clients) -> State {
+pub(crate) fn state(settings: &Settings, picture: &Picture, clients: &Clients, resolvers: &Resolvers) -> State {
     let mut ports: Vec<_> = picture.ports.iter().collect();
     ports.sort_by(|a, b| a.place().cmp(&b.place()));
     State {
         generation: Default::default(),
         ports: ports.into_iter().map(|found| port(found, settings)).collect(),
-        uplinks: settings.uplinks.iter().map(|found| uplink(found, picture, clients)).collect(),
+        uplinks: settings.uplinks.iter().map(|found| uplink(found, picture, clients, resolvers)).collect(),
         lan: Lan {
             device: picture.network.bridge.map(|_| lan_device()),
             addresses: picture.addresses.get(&lan_device()).cloned().unwrap_or_default(),
@@ -42,7 +42,7 @@ fn port(port: &patronus_link::Port, settings: &Settings) -> Port {
     }
 }
 
-fn uplink(uplink: &patronus_types::Uplink, picture: &Picture, clients: &Clients) -> Uplink {
+fn uplink(uplink: &patronus_types::Uplink, picture: &Picture, clients: &Clients, resolvers: &Resolvers) -> Uplink {
     let client = clients.get(&uplink.port).filter(|_| uplink.ipv4 == Ipv4Method::Dhcp);
     let lease = client.and_then(|client| client.lease());
     let mut addresses = picture.addresses.get(&uplink.port).cloned().unwrap_or_default();
@@ -66,6 +66,8 @@ fn uplink(uplink: &patronus_types::Uplink, picture: &Picture, clients: &Clients)
         }
         Ipv6Method::Slaac => {
             gateways.extend(picture.advertised.routers(&uplink.port).iter().copied().map(IpAddr::from));
+            let index = picture.indexes.get(&uplink.port);
+            dns.extend(index.into_iter().flat_map(|index| resolvers.of(*index)).map(IpAddr::from));
         }
         Ipv6Method::Off => {}
     }

@@ -1,7 +1,7 @@
 //! The loop: look, plan, apply, publish; then wait for a reason to look again ([`Agenda`]).
 //!
-//! *Does*: start with the packet filter, before any port is touched.
-//! *Never does*: touch a port before `config` has said what it is for: a wrong guess could join WAN and LAN.
+//! *Does*: start with the packet filter; then set all ports up, silent; then what `config` says they are for.
+//! *Never does*: give a port a role or an address before `config` has said what it is for: a wrong guess could join WAN and LAN.
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use patronus_ipc::{
     config::{Config, Reply, Request},
     link::{self, Link, State},
 };
-use patronus_link::{Agenda, Observed, Settings, desired, limit, plan};
+use patronus_link::{Agenda, Announcer, Change, Observed, Resolvers, Settings, desired, limit, plan, rouse};
 use rtnetlink::Handle;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
@@ -20,24 +20,36 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{Fatal, apply::apply, dhcp::Clients, firewall, kernel::Picture, publish, store::Store};
+use super::{
+    Fatal, announce,
+    apply::{apply, settle},
+    dhcp::Clients,
+    firewall,
+    kernel::Picture,
+    publish,
+    store::Store,
+};
 
-/// Groups of `linux/rtnetlink.h` as bits: links, IPv4 and IPv6 addresses, IPv6 routes (advertised routers).
-const NOTIFICATIONS: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 10;
+/// Groups of `linux/rtnetlink.h` as bits: links, IPv4 and IPv6 addresses, IPv6 routes (advertised routers), neighbour discovery options that
+/// the kernel has no use for (advertised resolvers).
+const NOTIFICATIONS: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 10 | 1 << 19;
 
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     firewall::close()?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
-    let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?;
     let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| Fatal::Io("netlink", error))?;
     tokio::spawn(connection);
+    rouse_ports(&handle).await?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
+    let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?.content;
     let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
     let (sender, mut incoming) = mpsc::channel(limit::DHCP_QUEUE);
     let state = watch::Sender::new(State::default());
     let mut answering = serve(&context, &state)?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || Request::Watch);
-    let mut service = Service { handle, store, clients: Clients::new(sender), state };
+    let clients = Clients::new(sender);
+    let (resolvers, announcer) = (Resolvers::default(), Announcer::default());
+    let mut service = Service { handle, store, clients, resolvers, announcer, state };
     let mut agenda = Agenda::default();
     loop {
         if agenda.poll_look(now_ms()) {
@@ -54,11 +66,17 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
             }
             () = service.pause(&agenda) => {}
             Some(message) = incoming.recv() => service.clients.handle(&message, now_ms()),
-            () = notified(&mut notifications) => agenda.want(),
+            bytes = notified(&mut notifications) => {
+                service.resolvers.handle_notification(&bytes, now_ms());
+                agenda.want();
+            }
             ended = &mut answering => return Err(Fatal::not_answering(ended)),
             _ = terminate.recv() => return Ok(()),
         }
         service.clients.handle_timeout(now_ms());
+        if service.resolvers.handle_timeout(now_ms()) {
+            agenda.want();
+        }
         if service.clients.flush(&service.store)? {
             agenda.want();
         }
@@ -69,6 +87,8 @@ struct Service {
     handle: Handle,
     store: Store,
     clients: Clients,
+    resolvers: Resolvers,
+    announcer: Announcer,
     state: watch::Sender<State>,
 }
 
@@ -84,21 +104,13 @@ impl Service {
             if changes.is_empty() {
                 break;
             }
-            for change in &changes {
-                tracing::info!("{change}");
-                // The new bridge's number is needed by those who join it.
-                if matches!(change, patronus_link::Change::JoinLan(_)) && !picture.indexes.contains_key(&lan()) {
-                    picture = Picture::take(&self.handle).await?;
-                }
-                if let Err(error) = apply(&self.handle, &picture, change).await {
-                    tracing::warn!(%change, %error, "network change failed, planned again");
-                }
-            }
-            picture = Picture::take(&self.handle).await?;
+            picture = change(&self.handle, picture, &changes).await?;
             settings = self::settings(config, &picture);
         }
         self.clients.flush(&self.store)?;
-        self.publish(publish::state(&settings, &picture, &self.clients));
+        announce::send(&self.announcer.handle_addresses(&picture.network.addresses, &picture.live), &picture);
+        self.resolvers.retain(|index| picture.indexes.values().any(|known| *known == index));
+        self.publish(publish::state(&settings, &picture, &self.clients, &self.resolvers));
         Ok(())
     }
 
@@ -118,15 +130,35 @@ impl Service {
         });
     }
 
-    /// Until the next look at the kernel, or the next deadline of a DHCP client.
+    /// Until the next look at the kernel, or the next deadline of a DHCP client or of a resolver.
     async fn pause(&self, agenda: &Agenda) {
-        let until = self.clients.deadline().unwrap_or(u64::MAX).min(agenda.due_ms());
+        let deadlines = [self.clients.deadline(), self.resolvers.deadline()];
+        let until = deadlines.into_iter().flatten().fold(agenda.due_ms(), u64::min);
         tokio::time::sleep(Duration::from_millis(until.saturating_sub(now_ms()))).await;
     }
 }
 
-fn lan() -> patronus_types::PortName {
-    patronus_link::network::lan_device()
+/// The first act: all ports in one go.
+async fn rouse_ports(handle: &Handle) -> Result<(), Fatal> {
+    let picture = Picture::take(handle).await?;
+    let changes = rouse(&picture.network);
+    change(handle, picture, &changes).await.map(drop)
+}
+
+/// Makes changes in their order, and gives the picture after them.
+async fn change(handle: &Handle, mut picture: Picture, changes: &[Change]) -> Result<Picture, Fatal> {
+    for change in changes {
+        tracing::info!("{change}");
+        if let Err(error) = apply(handle, &picture, change).await {
+            tracing::warn!(%change, %error, "network change failed, planned again");
+        }
+        // The new bridge's number is needed by what follows.
+        if matches!(change, Change::AddBridge(_)) {
+            picture = Picture::take(handle).await?;
+        }
+    }
+    settle(handle, &picture).await;
+    Ok(Picture::take(handle).await?)
 }
 
 fn settings(config: &patronus_ipc::config::State, picture: &Picture) -> Settings {
@@ -149,9 +181,10 @@ fn subscribe() -> io::Result<TokioSocket> {
     Ok(socket)
 }
 
-/// Returns when anything has changed. What it was is not read from the message but from the kernel; a full queue says the same.
-async fn notified(socket: &mut TokioSocket) {
-    let _ = socket.recv_from_full().await;
+/// Returns when anything has changed. What it was is read from the kernel and not from the message, of which some may be lost; a full queue
+/// says the same. Only advertised resolvers are nowhere else to be read: the next advertisement names them again.
+async fn notified(socket: &mut TokioSocket) -> Vec<u8> {
+    socket.recv_from_full().await.map(|(bytes, _)| bytes).unwrap_or_default()
 }
 
 struct Desk(watch::Receiver<State>);

@@ -1,15 +1,17 @@
 //! Leases on disk: after a power cut the box asks for the address it had (RFC 2131 section 3.2).
 //!
 //! *Does*: one record for each port with DHCP, written when a lease changes.
-//! *Never does*: go on after an I/O error: the service ends and is started anew.
+//! *Never does*: go on after an I/O error: the service ends and is started anew; stay away because the file is damaged.
 
 use std::{fs, path::Path};
 
 use patronus_link::dhcp::Lease;
+use patronus_store::{Opened, Place, SetAside, StoreError};
 use patronus_types::PortName;
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableError};
 use serde::{Deserialize, Serialize};
 
+const NAME: &str = "link.redb";
 /// Port name to postcard of [`Kept`].
 const LEASES: TableDefinition<&str, &[u8]> = TableDefinition::new("leases-1");
 /// Changes with every boot; times of another boot mean nothing.
@@ -39,24 +41,32 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens or makes the file. A file that is no database any more is set aside once: leases can be asked for again.
-    pub(crate) fn open(dir: &Path) -> Result<Self, redb::Error> {
-        let path = dir.join("link.redb");
-        let database = Database::create(&path).or_else(|error| {
-            tracing::error!(%error, "lease store damaged, starting an empty one");
-            fs::rename(&path, dir.join("link.redb.damaged")).map_err(redb::StorageError::from)?;
-            Database::create(&path)
-        })?;
+    /// Opens the file of the state directory, or makes it. A damaged one is set aside: leases can be asked for again.
+    pub(crate) fn open(state_dir: &Path) -> Result<Opened<Self>, StoreError> {
+        let opened = Place { dir: state_dir, name: NAME }.open(Self::new)?;
+        if let Some(SetAside { to, reason }) = &opened.set_aside {
+            tracing::error!(reason, kept_as = %to.display(), "leases are damaged and were set aside; they are asked for again");
+        }
+        Ok(opened)
+    }
+
+    /// Looks at every record once, so that what cannot be read is found now and not when a lease is needed.
+    fn new(database: Database) -> Result<Self, StoreError> {
         let boot_id = fs::read_to_string(BOOT_ID).unwrap_or_default().trim().to_owned();
+        match database.begin_read()?.open_table(LEASES) {
+            Ok(table) => table.iter()?.try_for_each(|record| record.map(drop))?,
+            Err(TableError::TableDoesNotExist(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
         Ok(Self { database, boot_id })
     }
 
     /// What was kept for a port.
-    pub(crate) fn load(&self, port: &PortName) -> Result<Before, redb::Error> {
+    pub(crate) fn load(&self, port: &PortName) -> Result<Before, StoreError> {
         let transaction = self.database.begin_read()?;
         let table = match transaction.open_table(LEASES) {
             Ok(table) => table,
-            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(Before::Nothing),
+            Err(TableError::TableDoesNotExist(_)) => return Ok(Before::Nothing),
             Err(error) => return Err(error.into()),
         };
         let Some(record) = table.get(port.as_str())? else { return Ok(Before::Nothing) };
@@ -68,7 +78,7 @@ impl Store {
     }
 
     /// Keeps a lease.
-    pub(crate) fn save(&self, port: &PortName, lease: &Lease) -> Result<(), redb::Error> {
+    pub(crate) fn save(&self, port: &PortName, lease: &Lease) -> Result<(), StoreError> {
         let kept = Kept { boot_id: self.boot_id.clone(), lease: lease.clone() };
         // A lease is a few hundred bytes of plain fields: encoding cannot fail.
         let record = postcard::to_stdvec(&kept).unwrap_or_default();
@@ -78,3 +88,6 @@ impl Store {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

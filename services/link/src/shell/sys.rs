@@ -14,7 +14,7 @@ pub(crate) fn readable(socket: Socket) -> io::Result<AsyncFd<Socket>> {
     registered.map_err(io::Error::from)
 }
 
-/// The address of a device for packet sockets: IPv4 frames, to this Ethernet address.
+/// The address of a device for packet sockets: frames of this protocol, to this Ethernet address.
 pub(crate) fn link_address(index: u32, protocol: u16, mac: [u8; 6]) -> SockAddr {
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: sockaddr_ll is a plain C struct for which all bit patterns are valid, and it is smaller than sockaddr_storage.

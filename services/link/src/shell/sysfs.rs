@@ -1,11 +1,17 @@
 //! What the kernel tells through `/sys` and `/proc/sys` and not through netlink.
 //!
 //! *Does*: a port's place, driver and speed; its IPv6 settings, read and written.
-//! *Never does*: write anything but `/proc/sys/net/ipv6/conf/DEVICE/{disable_ipv6,accept_ra,ra_defrtr_metric}`.
+//! *Never does*: write anything but what [`set_ipv6_mode`] writes below `/proc/sys/net/ipv6/conf/DEVICE`.
+//! *Spec*: Linux `Documentation/networking/ip-sysctl.rst`.
 
 use std::{fs, io, path::Path};
 
-use patronus_link::network::Ipv6Mode;
+use patronus_link::{limit, network::Ipv6Mode};
+
+/// Where IPv6 is spoken, in any mode: an address of its own made from the Ethernet address (`init` has set the default to none), told to all
+/// neighbours once it is checked, and not more of them than this service looks at.
+const SPEAKING: [(&str, u32); 3] =
+    [("addr_gen_mode", 0), ("ndisc_notify", 1), ("max_addresses", limit::KERNEL_ADDRESSES)];
 
 /// Where the port sits, by bus address; empty for virtual ports.
 pub(crate) fn path(device: &str) -> String {
@@ -38,6 +44,9 @@ pub(crate) fn is_radio(device: &str) -> bool {
 /// What the kernel does with IPv6 on a device.
 pub(crate) fn ipv6_mode(device: &str) -> Ipv6Mode {
     let read = |name| fs::read_to_string(conf(device, name)).unwrap_or_default().trim().parse::<u32>().ok();
+    if read("disable_ipv6") == Some(0) && SPEAKING.iter().any(|(name, value)| read(name) != Some(*value)) {
+        return Ipv6Mode::Other;
+    }
     match (read("disable_ipv6"), read("accept_ra")) {
         (Some(1), _) => Ipv6Mode::Off,
         (Some(0), Some(0)) => Ipv6Mode::Manual,
@@ -59,6 +68,7 @@ pub(crate) fn set_ipv6_mode(device: &str, mode: Ipv6Mode) -> io::Result<()> {
             write("ra_defrtr_metric", metric)?;
         }
     }
+    SPEAKING.iter().try_for_each(|(name, value)| write(name, *value))?;
     write("disable_ipv6", 0)
 }
 

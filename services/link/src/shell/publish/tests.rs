@@ -48,11 +48,12 @@ fn a_state_with_everything_at_its_limit_is_far_below_the_limit_of_a_frame() {
     let lan = Lan { ports: Vec::new(), address: Ipv4Net::new_assert([10, 0, 0, 1].into(), 24), address_v6: None };
     let settings = Settings { lan, uplinks: (0..Limit::UPLINKS).map(uplink).collect() };
     let clients = Clients::new(mpsc::channel(1).0);
-    let mut state = state(&settings, &full_picture(), &clients);
+    let mut state = state(&settings, &full_picture(), &clients, &Resolvers::default());
     for uplink in &mut state.uplinks {
         assert_eq!(uplink.gateways.len(), limit::ADVERTISED_ROUTERS);
         uplink.gateways.extend([IpAddr::V4(Ipv4Addr::BROADCAST); limit::LEASE_ROUTERS]);
         uplink.dns.extend([IpAddr::V4(Ipv4Addr::BROADCAST); limit::LEASE_DNS]);
+        uplink.dns.extend([IpAddr::V6(Ipv6Addr::from_bits(u128::MAX)); limit::ADVERTISED_DNS]);
         uplink.ntp.extend([Ipv4Addr::BROADCAST; limit::LEASE_NTP]);
         let server = Some(Ipv4Addr::BROADCAST);
         uplink.lease = Some(Lease { state: "REQUESTING".to_owned(), server, expires_uptime_ms: Some(u64::MAX) });
