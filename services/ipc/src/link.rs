@@ -75,7 +75,7 @@ pub enum Role {
     Wan,
     /// A member of the LAN bridge.
     Lan,
-    /// Neither; kept down.
+    /// Neither; up, so that its cable is seen, and silent.
     Unused,
 }
 
