@@ -3,13 +3,13 @@
 //! *Does*: start with the packet filter; then set all ports up, silent; then what `config` says they are for.
 //! *Never does*: give a port a role or an address before `config` has said what it is for: a wrong guess could join WAN and LAN.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use patronus_ipc::{
-    Answer, Context, Handler,
+    Context,
     config::{Config, Reply, Request},
-    link::{self, Link, State},
+    link::{Link, State},
 };
 use patronus_link::{Agenda, Announcer, Change, Observed, Resolvers, Settings, desired, limit, plan, rouse};
 use rtnetlink::Handle;
@@ -17,7 +17,6 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
-    task::JoinHandle,
 };
 
 use super::{
@@ -45,7 +44,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
     let (sender, mut incoming) = mpsc::channel(limit::DHCP_QUEUE);
     let state = watch::Sender::new(State::default());
-    let mut answering = serve(&context, &state)?;
+    let mut answering = patronus_ipc::publish::<Link>(&context, &state).map_err(|error| Fatal::Io("ipc", error))?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || Request::Watch);
     let clients = Clients::new(sender);
     let (resolvers, announcer) = (Resolvers::default(), Announcer::default());
@@ -70,7 +69,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                 service.resolvers.handle_notification(&bytes, now_ms());
                 agenda.want();
             }
-            ended = &mut answering => return Err(Fatal::not_answering(ended)),
+            ended = &mut answering => return Err(Fatal::Io("ipc", ended.unwrap_or_else(io::Error::other))),
             _ = terminate.recv() => return Ok(()),
         }
         service.clients.handle_timeout(now_ms());
@@ -185,21 +184,4 @@ fn subscribe() -> io::Result<TokioSocket> {
 /// says the same. Only advertised resolvers are nowhere else to be read: the next advertisement names them again.
 async fn notified(socket: &mut TokioSocket) -> Vec<u8> {
     socket.recv_from_full().await.map(|(bytes, _)| bytes).unwrap_or_default()
-}
-
-struct Desk(watch::Receiver<State>);
-
-impl Handler<Link> for Desk {
-    async fn handle(&self, _: u32, request: link::Request) -> Answer<Link> {
-        match request {
-            link::Request::Watch => Answer::Follow(self.0.clone()),
-        }
-    }
-}
-
-/// Answers in a task of its own. When it ends, so must the service: others could not follow it any more.
-fn serve(context: &Context, state: &watch::Sender<State>) -> Result<JoinHandle<io::Result<()>>, Fatal> {
-    let listener = context.take_listener().ok_or(Fatal::Missing("a listening socket"))?;
-    let (access, desk) = (context.access.clone(), Arc::new(Desk(state.subscribe())));
-    Ok(tokio::spawn(patronus_ipc::serve::<Link>(listener, access, desk)))
 }
