@@ -51,7 +51,9 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut service = Service { handle, store, clients, resolvers, announcer, state };
     let mut agenda = Agenda::default();
     loop {
-        if agenda.poll_look(now_ms()) {
+        // Nothing to look for before `config` has answered: a look now would put off the one that matters.
+        let is_configured = matches!(&*config.borrow(), Some(Reply::State(_)));
+        if is_configured && agenda.poll_look(now_ms()) {
             let newest = config.borrow_and_update().clone();
             if let Some(Reply::State(newest)) = newest {
                 service.reconcile(&newest).await?;
@@ -63,7 +65,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                 changed.map_err(|_| Fatal::Missing("config"))?;
                 agenda.want();
             }
-            () = service.pause(&agenda) => {}
+            () = service.pause(&agenda), if is_configured => {}
             Some(message) = incoming.recv() => service.clients.handle(&message, now_ms()),
             bytes = notified(&mut notifications) => {
                 service.resolvers.handle_notification(&bytes, now_ms());
@@ -103,7 +105,8 @@ impl Service {
             if changes.is_empty() {
                 break;
             }
-            picture = change(&self.handle, picture, &changes).await?;
+            change(&self.handle, picture, &changes).await?;
+            picture = Picture::take(&self.handle).await?;
             settings = self::settings(config, &picture);
         }
         self.clients.flush(&self.store)?;
@@ -141,11 +144,11 @@ impl Service {
 async fn rouse_ports(handle: &Handle) -> Result<(), Fatal> {
     let picture = Picture::take(handle).await?;
     let changes = rouse(&picture.network);
-    change(handle, picture, &changes).await.map(drop)
+    change(handle, picture, &changes).await
 }
 
-/// Makes changes in their order, and gives the picture after them.
-async fn change(handle: &Handle, mut picture: Picture, changes: &[Change]) -> Result<Picture, Fatal> {
+/// Makes changes in their order; the picture is an old one then.
+async fn change(handle: &Handle, mut picture: Picture, changes: &[Change]) -> Result<(), Fatal> {
     for change in changes {
         tracing::info!("{change}");
         if let Err(error) = apply(handle, &picture, change).await {
@@ -157,7 +160,7 @@ async fn change(handle: &Handle, mut picture: Picture, changes: &[Change]) -> Re
         }
     }
     settle(handle, &picture).await;
-    Ok(Picture::take(handle).await?)
+    Ok(())
 }
 
 fn settings(config: &patronus_ipc::config::State, picture: &Picture) -> Settings {
