@@ -8,6 +8,7 @@ pub(crate) mod kernel;
 pub(crate) mod packet;
 pub(crate) mod publish;
 pub(crate) mod service;
+pub(crate) mod solicit;
 pub(crate) mod store;
 pub(crate) mod sys;
 pub(crate) mod sysfs;

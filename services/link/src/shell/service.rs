@@ -25,7 +25,7 @@ use super::{
     dhcp::Clients,
     firewall,
     kernel::Picture,
-    publish,
+    publish, solicit,
     store::Store,
 };
 
@@ -38,10 +38,10 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     firewall::close()?;
     let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| Fatal::Io("netlink", error))?;
     tokio::spawn(connection);
+    let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
     rouse_ports(&handle).await?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
     let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?.content;
-    let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
     let (sender, mut incoming) = mpsc::channel(limit::DHCP_QUEUE);
     let state = watch::Sender::new(State::default());
     let mut answering = patronus_ipc::publish::<Link>(&context, &state).map_err(|error| Fatal::Io("ipc", error))?;
@@ -140,9 +140,10 @@ impl Service {
     }
 }
 
-/// The first act: all ports in one go.
+/// The first act: all ports in one go. Those that a service before this one left up go on as they are.
 async fn rouse_ports(handle: &Handle) -> Result<(), Fatal> {
     let picture = Picture::take(handle).await?;
+    solicit::send(&picture);
     let changes = rouse(&picture.network);
     change(handle, picture, &changes).await
 }
