@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::fingerprint::Fingerprint;
+use patronus_pin::Fingerprint;
 
 /// Control a Patronus router from a terminal.
 #[derive(Debug, Parser)]

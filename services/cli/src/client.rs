@@ -5,16 +5,13 @@ use std::{sync::Arc, time::Duration};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, pki_types::ServerName};
+use patronus_pin::{Fingerprint, Verifier};
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::{
-    error::Error,
-    fingerprint::{Fingerprint, Verifier},
-    router::Router,
-};
+use crate::{error::Error, router::Router};
 
 /// From the first packet to the end of the answer. A commit on a slow disk takes a few seconds.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -117,14 +114,8 @@ pub(crate) async fn look(router: &Router) -> Result<Fingerprint, Error> {
 /// Connects; with a pin only to that certificate.
 async fn connect(router: &Router, pin: Option<Fingerprint>) -> Result<(TlsStream<TcpStream>, Fingerprint), Error> {
     let failed = |error: std::io::Error| unreachable(router, &error.to_string());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Arc::new(Verifier::new(pin, Arc::clone(&provider)));
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| unreachable(router, &error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::<Verifier>::clone(&verifier))
-        .with_no_client_auth();
+    let verifier = Verifier::new(pin);
+    let config = verifier.client_config().map_err(|error| unreachable(router, &error.to_string()))?;
     let name = ServerName::try_from(router.host()).map_err(|_| Error::BadHost(router.to_string()))?;
     let tcp = TcpStream::connect((router.host(), router.port())).await.map_err(failed)?;
     let connected = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;

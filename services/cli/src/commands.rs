@@ -2,6 +2,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use patronus_pin::Fingerprint;
 use serde_json::{Value, json};
 
 use crate::{
@@ -9,7 +10,6 @@ use crate::{
     arguments::{Arguments, Command, ConfigCommand},
     client::{self, Client, Content},
     error::Error,
-    fingerprint::Fingerprint,
     prompt,
     router::Router,
     show,

@@ -2,6 +2,7 @@
 
 use std::{io, path::PathBuf};
 
+use patronus_pin::NotAFingerprint;
 use thiserror::Error;
 
 /// Why a command did not do what it was told.
@@ -28,8 +29,8 @@ pub(crate) enum Error {
     #[error("the certificate was not confirmed. Compare it with the router's console, or give it with --fingerprint.")]
     NotConfirmed,
     /// A text that is no fingerprint.
-    #[error("a fingerprint is 32 pairs of hexadecimal digits, such as AB:CD:...")]
-    BadFingerprint,
+    #[error(transparent)]
+    BadFingerprint(#[from] NotAFingerprint),
     /// A host that cannot be one.
     #[error(
         "\"{0}\" is no router. Give HOST or HOST:PORT, where HOST is a name or an address; an IPv6 address before a port is in brackets"
@@ -56,7 +57,7 @@ impl Error {
             Self::NoHost => "no-host",
             Self::WrongCertificate { .. } => "wrong-certificate",
             Self::NotConfirmed => "not-confirmed",
-            Self::BadFingerprint => "bad-fingerprint",
+            Self::BadFingerprint(_) => "bad-fingerprint",
             Self::BadHost(_) => "bad-host",
             Self::File { .. } | Self::Io(_) => "local",
             Self::BadAnswer => "bad-answer",
@@ -67,7 +68,7 @@ impl Error {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Refused { .. } | Self::BadAnswer | Self::File { .. } | Self::Io(_) => 1,
-            Self::NoHost | Self::BadFingerprint | Self::BadHost(_) => 2,
+            Self::NoHost | Self::BadFingerprint(_) | Self::BadHost(_) => 2,
             Self::Unreachable { .. } => 3,
             Self::NotSignedIn(_) => 4,
             Self::WrongCertificate { .. } | Self::NotConfirmed => 5,

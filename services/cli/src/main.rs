@@ -10,7 +10,6 @@ mod arguments;
 mod client;
 mod commands;
 mod error;
-mod fingerprint;
 mod prompt;
 mod router;
 mod show;

@@ -2,7 +2,7 @@
 //!
 //! *Does*: first correction by step; later ones by slew if small, by a confirmed and rare step if not; pauses with jitter.
 //! *Never does*: let the clock leave its bounds, whatever the servers say.
-//! *Spec*: design section 3, "clock"; RFC 4330 section 10.
+//! *Spec*: `docs/ARCHITECTURE.md`, section "clock"; RFC 4330 section 10.
 
 use thiserror::Error;
 

@@ -3,7 +3,9 @@
 use patronus_types::Generation;
 use serde::{Deserialize, Serialize};
 
-use crate::{Operation, Protocol};
+use crate::Protocol;
+/// What may be asked of `clock`.
+pub use crate::WatchOnly as Request;
 
 /// `clock`'s protocol.
 #[derive(Debug)]
@@ -13,21 +15,6 @@ impl Protocol for Clock {
     const SERVICE: &'static str = "clock";
     type Request = Request;
     type Reply = State;
-}
-
-/// What may be asked of `clock`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Request {
-    /// Follow the state: now and at each change.
-    Watch,
-}
-
-impl Operation for Request {
-    fn operation(&self) -> &'static str {
-        match self {
-            Self::Watch => "watch",
-        }
-    }
 }
 
 /// How good the time is.

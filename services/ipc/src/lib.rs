@@ -9,6 +9,7 @@ mod access;
 mod client;
 pub mod context;
 pub mod frame;
+mod publish;
 mod server;
 mod sys;
 
@@ -20,6 +21,7 @@ pub mod link;
 pub use access::{Access, InvalidAccess};
 pub use client::{CallError, call, follow};
 pub use context::{Context, ContextError};
+pub use publish::{WatchOnly, publish};
 pub use server::{Answer, Handler, serve};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};

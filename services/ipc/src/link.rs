@@ -8,7 +8,9 @@ use std::{
 use patronus_types::{Generation, IpNet, MacAddr, PortName, UplinkName};
 use serde::{Deserialize, Serialize};
 
-use crate::{Operation, Protocol};
+use crate::Protocol;
+/// What may be asked of `link`.
+pub use crate::WatchOnly as Request;
 
 /// `link`'s protocol.
 #[derive(Debug)]
@@ -18,21 +20,6 @@ impl Protocol for Link {
     const SERVICE: &'static str = "link";
     type Request = Request;
     type Reply = State;
-}
-
-/// What may be asked of `link`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Request {
-    /// Follow the state: now and at each change.
-    Watch,
-}
-
-impl Operation for Request {
-    fn operation(&self) -> &'static str {
-        match self {
-            Self::Watch => "watch",
-        }
-    }
 }
 
 /// Ports, uplinks and the LAN.
@@ -75,7 +62,7 @@ pub enum Role {
     Wan,
     /// A member of the LAN bridge.
     Lan,
-    /// Neither; kept down.
+    /// Neither; up, so that its cable is seen, and silent.
     Unused,
 }
 

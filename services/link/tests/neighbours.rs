@@ -79,9 +79,7 @@ fn an_advertised_prefix_router_and_resolver_make_an_uplink() {
     let ear = Ear::at(&lab.wan, "w0");
     let _router = Advertiser::start(&lab.wan, "w0", Advertisement::of("2001:db8:1::"));
     lab.start();
-    ear.hear("a router solicitation", |frame| {
-        frame[12..14] == [0x86, 0xdd] && frame[20] == 58 && frame[54] == 133 && frame[22..24] == [0xfe, 0x80]
-    });
+    ear.hear("a router solicitation", is_solicitation);
     let state = lab.wait_for("all of it", |state| {
         has_address(state, "2001:db8:1:") && !state.uplinks[0].gateways.is_empty() && !state.uplinks[0].dns.is_empty()
     });
@@ -97,6 +95,24 @@ fn an_advertised_prefix_router_and_resolver_make_an_uplink() {
         lab.inside.ip(&["-6", "rule"]).contains("from 2001:db8:1:"),
         "packets leave by the uplink of their address"
     );
+}
+
+/// From a link-local address, by somebody on the link.
+fn is_solicitation(frame: &[u8; ear::FRAME_BYTES]) -> bool {
+    frame[12..14] == [0x86, 0xdd] && frame[20..24] == [58, 255, 0xfe, 0x80] && frame[54] == 133
+}
+
+#[test]
+fn after_a_restart_routers_are_asked_for_the_resolvers_that_were_forgotten() {
+    let mut lab = Lab::new();
+    let _router = Advertiser::start(&lab.wan, "w0", Advertisement::of("2001:db8:1::"));
+    lab.start();
+    lab.wait_for("a resolver", |state| state.uplinks.iter().any(|uplink| !uplink.dns.is_empty()));
+    lab.eventually("addresses are checked", || !lab.inside.ip(&["-6", "addr"]).contains("tentative"));
+    lab.kill();
+    let ear = Ear::at(&lab.wan, "w0");
+    lab.start();
+    ear.hear("a router solicitation", is_solicitation);
 }
 
 #[test]
@@ -168,7 +184,7 @@ fn a_flood_of_prefixes_routers_and_resolvers_stays_within_the_limits() {
     });
     let _routers: Vec<Advertiser> = others.chain([flood]).map(|one| Advertiser::start(&lab.wan, "w0", one)).collect();
     let state = lab.wait_for("as much as is taken", |state| {
-        let uplink = &state.uplinks[0];
+        let Some(uplink) = state.uplinks.first() else { return false };
         uplink.gateways.len() == limit::ADVERTISED_ROUTERS
             && uplink.dns.len() == limit::ADVERTISED_DNS
             && uplink.addresses.len() == limit::ADVERTISED_ADDRESSES + 1

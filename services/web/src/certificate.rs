@@ -1,6 +1,6 @@
 //! The page's own certificate: made once, known by its fingerprint.
 //!
-//! *Does*: make a self-signed certificate for P-256, show a fingerprint as browsers do, set up TLS with it.
+//! *Does*: make a self-signed certificate for P-256, set up TLS with it.
 //! *Never does*: renew: people have compared the fingerprint with the console, so it stays.
 //! *Spec*: RFC 5280; RFC 8446.
 
@@ -11,7 +11,6 @@ use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
 };
-use sha2::{Digest, Sha256};
 
 use crate::store::StoredIdentity;
 
@@ -57,13 +56,6 @@ fn day_before(unix_s: i64) -> Option<jiff::civil::Date> {
     built.to_zoned(jiff::tz::TimeZone::UTC).date().yesterday().ok()
 }
 
-/// SHA-256 of the certificate's DER, `AB:CD:..` as browsers show it.
-#[must_use]
-pub fn fingerprint(certificate: &[u8]) -> String {
-    let pairs: Vec<String> = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02X}")).collect();
-    pairs.join(":")
-}
-
 /// TLS 1.2 and 1.3 with this certificate; HTTP/1.1 only.
 ///
 /// # Errors
@@ -85,12 +77,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_certificate_serves_tls_and_has_a_fingerprint() {
+    fn a_new_certificate_serves_tls() {
         let identity = make(&["192.168.42.1".parse().unwrap(), "fd00::1".parse().unwrap()], 1_700_000_000).unwrap();
         tls_config(&identity).unwrap();
-        let fingerprint = fingerprint(&identity.certificate);
-        assert_eq!(fingerprint.len(), 32 * 3 - 1);
-        assert!(fingerprint.split(':').all(|pair| u8::from_str_radix(pair, 16).is_ok()));
     }
 
     #[test]

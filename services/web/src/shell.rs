@@ -6,6 +6,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use patronus_ipc::{Context, init, link};
+use patronus_pin::Fingerprint;
 use patronus_store::StoreError;
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -98,7 +99,7 @@ async fn serve(app: Arc<App>) -> Result<(), ShellError> {
             identity
         }
     };
-    app.fingerprint.send_replace(Some(certificate::fingerprint(&identity.certificate)));
+    app.fingerprint.send_replace(Some(Fingerprint::of(&identity.certificate).to_string()));
     let mut listeners = Listeners::new(FrontDoor::new(Arc::clone(&app), certificate::tls_config(&identity)?));
     loop {
         let now = links.borrow_and_update().clone().unwrap_or_default();

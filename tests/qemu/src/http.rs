@@ -6,21 +6,16 @@
 use std::{
     collections::VecDeque,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Method, Request, StatusCode, body::Bytes};
 use hyper_util::rt::TokioIo;
-use rustls::{
-    ClientConfig, DigitallySignedStruct, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::CryptoProvider,
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
-use sha2::{Digest, Sha256};
+use patronus_pin::{Fingerprint, Verifier};
+use rustls::pki_types::ServerName;
 use tokio::{
     net::TcpStream,
     runtime,
@@ -41,7 +36,7 @@ const ATTEMPTS_MAX: usize = 3;
 #[derive(Clone, Debug)]
 pub struct Page {
     address: SocketAddr,
-    fingerprint: Option<String>,
+    fingerprint: Option<Fingerprint>,
 }
 
 /// An answer, whole.
@@ -65,9 +60,11 @@ impl Page {
     }
 
     /// The same page, but only with this certificate (SHA-256: hexadecimal, upper case, with colons).
-    #[must_use]
-    pub fn pinned(self, fingerprint: &str) -> Self {
-        Self { fingerprint: Some(fingerprint.to_owned()), ..self }
+    ///
+    /// # Errors
+    /// If that is no fingerprint.
+    pub fn pinned(self, fingerprint: &str) -> Result<Self> {
+        Ok(Self { fingerprint: Some(fingerprint.parse()?), ..self })
     }
 
     /// Its address for people and browsers.
@@ -145,84 +142,17 @@ impl Page {
     }
 
     async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Response> {
-        let verifier = Arc::new(Pin::default());
+        let verifier = Verifier::new(self.fingerprint);
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(verifier.client_config()?));
         let stream = TcpStream::connect(self.address).await?;
-        let name = ServerName::from(self.address.ip());
-        let stream =
-            tokio_rustls::TlsConnector::from(Arc::new(verifier.clone().config()?)).connect(name, stream).await?;
-        let fingerprint = verifier.seen();
-        if self.fingerprint.as_ref().is_some_and(|pinned| *pinned != fingerprint) {
-            bail!("the page shows another certificate: {fingerprint}");
-        }
+        let stream = connector.connect(ServerName::from(self.address.ip()), stream).await;
+        let fingerprint = verifier.seen().map(|seen| seen.to_string()).unwrap_or_default();
+        let stream = stream.with_context(|| format!("no TLS; the page shows the certificate {fingerprint:?}"))?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         tokio::spawn(connection);
         let (head, body) = sender.send_request(request).await?.into_parts();
         let body = body.collect().await?.to_bytes();
         let body = String::from_utf8_lossy(&body).into_owned();
         Ok(Response { status: head.status, headers: head.headers, body, fingerprint })
-    }
-}
-
-/// Remembers the certificate, and leaves the verdict on it to the caller; signatures are checked.
-#[derive(Debug, Default)]
-struct Pin {
-    seen: Mutex<String>,
-}
-
-impl Pin {
-    fn seen(&self) -> String {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn config(self: Arc<Self>) -> Result<ClientConfig> {
-        let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-        Ok(builder.dangerous().with_custom_certificate_verifier(self).with_no_client_auth())
-    }
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(rustls::crypto::ring::default_provider())
-}
-
-fn fingerprint(certificate: &[u8]) -> String {
-    let bytes: Vec<String> = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02X}")).collect();
-    bytes.join(":")
-}
-
-impl ServerCertVerifier for Pin {
-    fn verify_server_cert(
-        &self,
-        certificate: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _name: &ServerName<'_>,
-        _ocsp: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = fingerprint(certificate);
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls12_signature(message, certificate, signature, &algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let algorithms = provider().signature_verification_algorithms;
-        rustls::crypto::verify_tls13_signature(message, certificate, signature, &algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
     }
 }

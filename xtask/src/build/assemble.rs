@@ -110,6 +110,9 @@ fn assemble(workspace: &Workspace, variant: &Variant, parts: &Parts, output: &Pa
         .chain(variant.more_arguments.iter().cloned())
         .collect();
     let cmdline = arguments.join(" ");
+    let (bzimage, kernel_config) = (name(".bzImage"), name(".kernel-config"));
+    copy(&parts.kernel.bzimage, &bzimage)?;
+    copy(&parts.kernel.config, &kernel_config)?;
     let built = BuiltImage {
         version: version.to_owned(),
         raw: name(".raw"),
@@ -118,14 +121,19 @@ fn assemble(workspace: &Workspace, variant: &Variant, parts: &Parts, output: &Pa
         root,
         root_hash: root_hash.hash_hex,
         data_blocks: root_hash.data_blocks,
-        bzimage: parts.kernel.bzimage.clone(),
-        kernel_config: parts.kernel.config.clone(),
+        bzimage,
+        kernel_config,
         initrd,
         cmdline,
     };
     write_ukis(parts, &built)?;
     write_disk(parts, &built)?;
     Ok(built)
+}
+
+/// The directory of an image is complete: the cache may be emptied.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::copy(from, to).with_context(|| format!("copy {} to {}", from.display(), to.display())).map(drop)
 }
 
 fn write_root(workspace: &Workspace, parts: &Parts, image: &Path) -> Result<RootHash> {

@@ -49,8 +49,11 @@ pub(super) fn inputs(workspace: &Workspace, variant: &Variant, parts: &Parts) ->
 /// The image of the last build, if it was made from the same inputs and is still there.
 pub(super) fn unchanged(output: &Path, inputs: &str) -> Option<BuiltImage> {
     let stamp: Stamp = serde_json::from_slice(&std::fs::read(output.join(FILE)).ok()?).ok()?;
-    let there = [&stamp.image.raw, &stamp.image.uki, &stamp.image.root].into_iter().all(|path| path.exists());
-    (there && stamp.inputs == inputs).then_some(stamp.image)
+    let BuiltImage { raw, uki, recovery, root, bzimage, kernel_config, initrd, .. } = &stamp.image;
+    let files = [raw, uki, recovery, root, bzimage, kernel_config, initrd];
+    // An image of the time when the kernel stayed in the cache is not complete.
+    let are_there = files.into_iter().all(|path| path.starts_with(output) && path.exists());
+    (are_there && stamp.inputs == inputs).then_some(stamp.image)
 }
 
 /// Says what the image in `output` was made from.

@@ -11,7 +11,6 @@ pub(crate) mod time;
 use std::io;
 
 use thiserror::Error;
-use tokio::task::JoinError;
 
 /// Why the service ends. `init` starts it again.
 #[derive(Debug, Error)]
@@ -28,14 +27,6 @@ pub(crate) enum Fatal {
     /// The mark cannot be read or written.
     #[error("mark: {0}")]
     Store(#[from] patronus_store::StoreError),
-}
-
-impl Fatal {
-    /// Nobody answers on the socket any more.
-    pub(crate) fn not_answering(ended: Result<io::Result<()>, JoinError>) -> Self {
-        let error = ended.map_err(io::Error::other).flatten().err();
-        Self::Io("ipc", error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
-    }
 }
 
 /// Randomness for numbers that others must not guess.

@@ -3,12 +3,12 @@
 //! *Does*: bring a clock that starts outside its bounds to the floor, before anything is asked.
 //! *Never does*: hold up its readiness until a server answers: a site without uplink has a clock, too.
 
-use std::{fs, io, sync::Arc, time::Duration};
+use std::{fs, io, time::Duration};
 
 use patronus_clock::{Bounds, Correction, Discipline, limit};
 use patronus_ipc::{
-    Answer, Context, Handler,
-    clock::{self, Clock, State},
+    Context,
+    clock::{Clock, State},
     config::{self, Config},
     link::{self, Link},
 };
@@ -16,7 +16,6 @@ use patronus_store::StoreError;
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
-    task::JoinHandle,
 };
 
 use super::{
@@ -35,7 +34,8 @@ const EARLIEST_BUILD_S: i64 = 1_767_225_600;
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
     let mut service = Service::start(&context)?;
-    let mut answering = serve(&context, &service.state)?;
+    let mut answering =
+        patronus_ipc::publish::<Clock>(&context, &service.state).map_err(|error| Fatal::Io("ipc", error))?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || config::Request::Watch);
     let mut link = patronus_ipc::follow::<Link>(&context.ipc_dir, || link::Request::Watch);
     context.ready();
@@ -43,7 +43,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
         let sources = sources(&config.borrow_and_update(), &link.borrow_and_update());
         tokio::select! {
             outcome = service.round(&sources) => outcome?,
-            ended = &mut answering => return Err(Fatal::not_answering(ended)),
+            ended = &mut answering => return Err(Fatal::Io("ipc", ended.unwrap_or_else(io::Error::other))),
             _ = terminate.recv() => return service.stop(),
         }
         let pause = tokio::time::sleep(Duration::from_millis(service.pause_ms()));
@@ -54,7 +54,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                 () = &mut pause => break,
                 Ok(()) = config.changed() => {}
                 Ok(()) = link.changed() => {}
-                ended = &mut answering => return Err(Fatal::not_answering(ended)),
+                ended = &mut answering => return Err(Fatal::Io("ipc", ended.unwrap_or_else(io::Error::other))),
                 _ = terminate.recv() => return service.stop(),
             }
             if self::sources(&config.borrow_and_update(), &link.borrow_and_update()) != sources {
@@ -177,21 +177,4 @@ fn sources(config: &Option<config::Reply>, link: &Option<link::State>) -> Source
         _ => None,
     };
     Sources::new(config, link.as_ref())
-}
-
-struct Desk(watch::Receiver<State>);
-
-impl Handler<Clock> for Desk {
-    async fn handle(&self, _: u32, request: clock::Request) -> Answer<Clock> {
-        match request {
-            clock::Request::Watch => Answer::Follow(self.0.clone()),
-        }
-    }
-}
-
-/// Answers in a task of its own. When it ends, so must the service: others could not follow it any more.
-fn serve(context: &Context, state: &watch::Sender<State>) -> Result<JoinHandle<io::Result<()>>, Fatal> {
-    let listener = context.take_listener().ok_or(Fatal::Missing("a listening socket"))?;
-    let (access, desk) = (context.access.clone(), Arc::new(Desk(state.subscribe())));
-    Ok(tokio::spawn(patronus_ipc::serve::<Clock>(listener, access, desk)))
 }

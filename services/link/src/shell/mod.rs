@@ -8,6 +8,7 @@ pub(crate) mod kernel;
 pub(crate) mod packet;
 pub(crate) mod publish;
 pub(crate) mod service;
+pub(crate) mod solicit;
 pub(crate) mod store;
 pub(crate) mod sys;
 pub(crate) mod sysfs;
@@ -15,7 +16,6 @@ pub(crate) mod sysfs;
 use std::io;
 
 use thiserror::Error;
-use tokio::task::JoinError;
 
 /// Why the service ends. `init` starts it again; what is in the kernel stays as it is.
 #[derive(Debug, Error)]
@@ -38,12 +38,4 @@ pub(crate) enum Fatal {
     /// The stored leases cannot be read or written.
     #[error("lease store: {0}")]
     Store(#[from] patronus_store::StoreError),
-}
-
-impl Fatal {
-    /// Nobody answers on the socket any more.
-    pub(crate) fn not_answering(ended: Result<io::Result<()>, JoinError>) -> Self {
-        let error = ended.map_err(io::Error::other).flatten().err();
-        Self::Io("ipc", error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into()))
-    }
 }

@@ -3,13 +3,13 @@
 //! *Does*: start with the packet filter; then set all ports up, silent; then what `config` says they are for.
 //! *Never does*: give a port a role or an address before `config` has said what it is for: a wrong guess could join WAN and LAN.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, time::Duration};
 
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use patronus_ipc::{
-    Answer, Context, Handler,
+    Context,
     config::{Config, Reply, Request},
-    link::{self, Link, State},
+    link::{Link, State},
 };
 use patronus_link::{Agenda, Announcer, Change, Observed, Resolvers, Settings, desired, limit, plan, rouse};
 use rtnetlink::Handle;
@@ -17,7 +17,6 @@ use rustix::time::{ClockId, clock_gettime};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
-    task::JoinHandle,
 };
 
 use super::{
@@ -26,7 +25,7 @@ use super::{
     dhcp::Clients,
     firewall,
     kernel::Picture,
-    publish,
+    publish, solicit,
     store::Store,
 };
 
@@ -39,20 +38,22 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     firewall::close()?;
     let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| Fatal::Io("netlink", error))?;
     tokio::spawn(connection);
+    let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
     rouse_ports(&handle).await?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
     let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?.content;
-    let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
     let (sender, mut incoming) = mpsc::channel(limit::DHCP_QUEUE);
     let state = watch::Sender::new(State::default());
-    let mut answering = serve(&context, &state)?;
+    let mut answering = patronus_ipc::publish::<Link>(&context, &state).map_err(|error| Fatal::Io("ipc", error))?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || Request::Watch);
     let clients = Clients::new(sender);
     let (resolvers, announcer) = (Resolvers::default(), Announcer::default());
     let mut service = Service { handle, store, clients, resolvers, announcer, state };
     let mut agenda = Agenda::default();
     loop {
-        if agenda.poll_look(now_ms()) {
+        // Nothing to look for before `config` has answered: a look now would put off the one that matters.
+        let is_configured = matches!(&*config.borrow(), Some(Reply::State(_)));
+        if is_configured && agenda.poll_look(now_ms()) {
             let newest = config.borrow_and_update().clone();
             if let Some(Reply::State(newest)) = newest {
                 service.reconcile(&newest).await?;
@@ -64,13 +65,13 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                 changed.map_err(|_| Fatal::Missing("config"))?;
                 agenda.want();
             }
-            () = service.pause(&agenda) => {}
+            () = service.pause(&agenda), if is_configured => {}
             Some(message) = incoming.recv() => service.clients.handle(&message, now_ms()),
             bytes = notified(&mut notifications) => {
                 service.resolvers.handle_notification(&bytes, now_ms());
                 agenda.want();
             }
-            ended = &mut answering => return Err(Fatal::not_answering(ended)),
+            ended = &mut answering => return Err(Fatal::Io("ipc", ended.unwrap_or_else(io::Error::other))),
             _ = terminate.recv() => return Ok(()),
         }
         service.clients.handle_timeout(now_ms());
@@ -104,7 +105,8 @@ impl Service {
             if changes.is_empty() {
                 break;
             }
-            picture = change(&self.handle, picture, &changes).await?;
+            change(&self.handle, picture, &changes).await?;
+            picture = Picture::take(&self.handle).await?;
             settings = self::settings(config, &picture);
         }
         self.clients.flush(&self.store)?;
@@ -138,15 +140,16 @@ impl Service {
     }
 }
 
-/// The first act: all ports in one go.
+/// The first act: all ports in one go. Those that a service before this one left up go on as they are.
 async fn rouse_ports(handle: &Handle) -> Result<(), Fatal> {
     let picture = Picture::take(handle).await?;
+    solicit::send(&picture);
     let changes = rouse(&picture.network);
-    change(handle, picture, &changes).await.map(drop)
+    change(handle, picture, &changes).await
 }
 
-/// Makes changes in their order, and gives the picture after them.
-async fn change(handle: &Handle, mut picture: Picture, changes: &[Change]) -> Result<Picture, Fatal> {
+/// Makes changes in their order; the picture is an old one then.
+async fn change(handle: &Handle, mut picture: Picture, changes: &[Change]) -> Result<(), Fatal> {
     for change in changes {
         tracing::info!("{change}");
         if let Err(error) = apply(handle, &picture, change).await {
@@ -158,7 +161,7 @@ async fn change(handle: &Handle, mut picture: Picture, changes: &[Change]) -> Re
         }
     }
     settle(handle, &picture).await;
-    Ok(Picture::take(handle).await?)
+    Ok(())
 }
 
 fn settings(config: &patronus_ipc::config::State, picture: &Picture) -> Settings {
@@ -185,21 +188,4 @@ fn subscribe() -> io::Result<TokioSocket> {
 /// says the same. Only advertised resolvers are nowhere else to be read: the next advertisement names them again.
 async fn notified(socket: &mut TokioSocket) -> Vec<u8> {
     socket.recv_from_full().await.map(|(bytes, _)| bytes).unwrap_or_default()
-}
-
-struct Desk(watch::Receiver<State>);
-
-impl Handler<Link> for Desk {
-    async fn handle(&self, _: u32, request: link::Request) -> Answer<Link> {
-        match request {
-            link::Request::Watch => Answer::Follow(self.0.clone()),
-        }
-    }
-}
-
-/// Answers in a task of its own. When it ends, so must the service: others could not follow it any more.
-fn serve(context: &Context, state: &watch::Sender<State>) -> Result<JoinHandle<io::Result<()>>, Fatal> {
-    let listener = context.take_listener().ok_or(Fatal::Missing("a listening socket"))?;
-    let (access, desk) = (context.access.clone(), Arc::new(Desk(state.subscribe())));
-    Ok(tokio::spawn(patronus_ipc::serve::<Link>(listener, access, desk)))
 }

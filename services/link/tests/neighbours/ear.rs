@@ -13,7 +13,7 @@ use crate::lab::{Namespace, PATIENCE};
 /// `ETH_P_ALL`.
 const EVERYTHING: u16 = 3;
 /// A frame that is shorter is heard as if it had zeros behind it, so that tests can look at any place.
-const FRAME_BYTES: usize = 2048;
+pub const FRAME_BYTES: usize = 2048;
 
 /// Hears every frame of one port from now on.
 pub struct Ear(Socket);

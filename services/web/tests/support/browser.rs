@@ -7,12 +7,8 @@ use std::{
     time::Duration,
 };
 
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
+use patronus_pin::Verifier;
+use rustls::{ClientConnection, StreamOwned, pki_types::ServerName};
 
 use super::ADDRESS;
 
@@ -120,13 +116,8 @@ pub fn tcp_from(source: [u8; 4]) -> TcpStream {
 }
 
 pub fn tls(mut tcp: TcpStream) -> std::io::Result<Tls> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-        .with_no_client_auth();
+    // These tests look at HTTP; that the certificate is the right one is seen by its fingerprint elsewhere.
+    let config = Verifier::new(None).client_config().unwrap();
     let name = ServerName::from(IpAddr::V4(Ipv4Addr::new(192, 168, 42, 1)));
     let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
     connection.complete_io(&mut tcp)?;
@@ -157,43 +148,4 @@ fn parse(bytes: &[u8]) -> Option<(Answer, bool)> {
     let length = answer.field("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let whole = bytes.len() - end - 4 >= length;
     Some((answer, whole))
-}
-
-/// These tests look at HTTP; that the certificate is the right one is seen by its fingerprint elsewhere.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

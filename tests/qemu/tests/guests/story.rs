@@ -76,7 +76,7 @@ impl Router {
         // The claim code, if there is one, follows in the same block, which ends with an empty line.
         self.guest.console().wait_until(line.index, "the end of the block", BOOT, |line| line.text.is_empty())?;
         let fingerprint = Facts::on(self.guest.console(), mark).fingerprint.context("the fingerprint is not whole")?;
-        let page = self.guest.page()?.pinned(&fingerprint);
+        let page = self.guest.page()?.pinned(&fingerprint)?;
         page.wait_until_it_answers(BOOT)?;
         Ok(page)
     }

@@ -1,5 +1,6 @@
 //! What a stranger on the WAN gets: nothing, from no port.
 
+mod sockets;
 mod stranger;
 
 use std::time::{Duration, Instant};
@@ -57,10 +58,11 @@ fn no_socket_listens_but_the_page_on_the_lan() -> Result<()> {
     let router = Router::with_agent("sockets")?;
     router.page()?;
     let mut agent = router.guest.agent(BOOT)?;
-    // State 0A is LISTEN; the address is hexadecimal, bytes reversed: 192.168.42.1:443.
-    let listening = sockets(&mut agent, "tcp", "0A")?;
-    assert_eq!(listening, ["012AA8C0:01BB"], "TCP");
-    assert_eq!(sockets(&mut agent, "tcp6", "0A")?, Vec::<String>::new(), "TCP over IPv6");
+    // With a lease, so that all that ever opens is open.
+    wait_for_lease(&mut agent)?;
+    let open = sockets::open(&mut agent)?;
+    assert!(open.iter().all(sockets::Socket::is_page), "open to strangers: {open:#?}");
+    assert_eq!(open.len(), 1, "the page listens once");
     Ok(())
 }
 
@@ -124,14 +126,6 @@ fn link_local(agent: &mut Agent) -> Result<Target> {
 
 fn frames_received(agent: &mut Agent) -> Result<u64> {
     read(agent, "/sys/class/net/eth0/statistics/rx_packets")?.trim().parse().context("no counter")
-}
-
-/// Local addresses of the sockets in a state.
-fn sockets(agent: &mut Agent, table: &str, state: &str) -> Result<Vec<String>> {
-    let text = read(agent, &format!("/proc/net/{table}"))?;
-    let rows = text.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
-    let wanted = rows.filter(|row| row.get(3) == Some(&state));
-    Ok(wanted.filter_map(|row| row.get(1).map(|address| (*address).to_owned())).collect())
 }
 
 /// A file of the guest as text.
