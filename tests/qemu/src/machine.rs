@@ -65,6 +65,7 @@ pub struct Machine {
     pub(crate) boot: Boot,
     pub(crate) disk: Option<(Disk, Bus)>,
     memory_mib: u32,
+    processors: u8,
     wan: Vec<Wan>,
     lan: bool,
     lan_port: u16,
@@ -77,7 +78,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// A machine with 256 MiB of memory, a watchdog, and no disk, WAN or LAN yet.
+    /// A machine with one processor, 256 MiB of memory, a watchdog, and no disk, WAN or LAN yet.
     #[must_use]
     pub fn new(name: &str, boot: Boot) -> Self {
         Self {
@@ -85,6 +86,7 @@ impl Machine {
             boot,
             disk: None,
             memory_mib: 256,
+            processors: 1,
             wan: Vec::new(),
             lan: false,
             lan_port: 0,
@@ -147,6 +149,13 @@ impl Machine {
         self
     }
 
+    /// Other than one processor.
+    #[must_use]
+    pub fn processors(mut self, processors: u8) -> Self {
+        self.processors = processors;
+        self
+    }
+
     /// Takes the watchdog out.
     #[must_use]
     pub fn without_watchdog(mut self) -> Self {
@@ -199,6 +208,7 @@ impl Machine {
             .add("-machine", &format!("q35,sata={sata}"))
             .add("-accel", "tcg")
             .add("-cpu", CPU);
+        arguments.add("-smp", &self.processors.to_string());
         arguments.add("-m", &self.memory_mib.to_string()).add("-display", "none").add("-serial", "stdio");
         arguments.flag("-nodefaults").add("-vga", "std");
         arguments.add("-qmp", &format!("unix:{}/qmp,server=on,wait=off", sockets.display()));

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, ensure};
 use patronus_qemu::{Boot, Bus, Disk, Line, Machine, Place, Wan};
 use sha2::{Digest, Sha256};
 
-use super::report::Runs;
+use super::{boot::PROCESSORS, report::Runs};
 use crate::{build::packages, progress, workspace::Workspace};
 
 /// What makes a Debian system a router with what ours does: networkd, nftables, WireGuard, DHCP and DNS, routing, remote access.
@@ -85,7 +85,8 @@ impl Debian {
         let command_line = "root=/dev/vda rw console=ttyS0 quiet".to_owned();
         let (kernel, initramfs) = (self.directory.join("vmlinuz"), self.directory.join("initrd"));
         let machine = Machine::new("debian", Boot::Direct { kernel, initramfs, command_line });
-        let machine = machine.memory_mib(MEMORY_MIB).disk(disk, Bus::Virtio).wan(Wan::Provider).lan();
+        let machine =
+            machine.processors(PROCESSORS).memory_mib(MEMORY_MIB).disk(disk, Bus::Virtio).wan(Wan::Provider).lan();
         let guest = machine.start(fs::File::create(scratch.path().join("console.log"))?)?;
         let usable = guest.console().wait_for(&format!("{MARK} usable"), BOOT_LIMIT)?;
         runs.note("kernel_to_page", "s", word(&usable, 2)?);
