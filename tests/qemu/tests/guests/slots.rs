@@ -5,6 +5,7 @@ use std::{path::Path, process::Command, time::Duration};
 use anyhow::{Context, Result, ensure};
 use patronus_qemu::{Bus, Disk, Image, Machine, Place};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::story::{Api, FirstBoot, Router};
 
@@ -83,6 +84,18 @@ fn a_pid_1_that_hangs_gets_three_tries_by_the_watchdog_then_the_other_slot_boots
 }
 
 #[test]
+fn a_blessed_entry_wears_out_after_three_failures_and_the_other_slot_boots() -> Result<()> {
+    let (scratch, machine) = fault_in_slot_a("exit", "worn-out")?;
+    rename_entry(machine.drive().context("no disk")?, "p2a+3.efi", "p2a.efi")?;
+    let router = Router::switch_on(scratch, machine)?;
+    boots_from_slot_b(&router, FALL_BACK)?;
+    let text = router.guest.console().text();
+    assert_eq!(text.matches("faulty: ends").count(), 3);
+    ensure!(text.contains("this boot entry failed 3 times in a row"), "nobody said why:\n{text}");
+    Ok(())
+}
+
+#[test]
 fn with_both_slots_out_of_tries_the_recovery_entry_boots() -> Result<()> {
     let scratch = Place::from_env().scratch("recovery")?;
     let machine = Image::shipped()?.machine("recovery", &scratch, Bus::Virtio)?;
@@ -94,6 +107,15 @@ fn with_both_slots_out_of_tries_the_recovery_entry_boots() -> Result<()> {
     FirstBoot { page: &page, code: &router.claim_code()? }.claim("recovered")?;
     let status = Api::sign_in(&page)?.status()?;
     assert_eq!(status.pointer("/machine/recovery"), Some(&Value::Bool(true)), "{status:#}");
+
+    // The entries that it restored are ones that boot.
+    router.guest.console().wait_for("recovery: boot entry p2a+3.efi restored", FALL_BACK)?;
+    let mark = router.guest.console().mark();
+    let mut router = router;
+    router.guest.press_ctrl_alt_del()?;
+    router.guest.console().wait_after(mark, "patronus: slot a", FALL_BACK)?;
+    let status = Api::sign_in(&router.page_after(mark)?)?.status()?;
+    assert_eq!(status.pointer("/machine/recovery"), Some(&Value::Bool(false)), "{status:#}");
     Ok(())
 }
 
@@ -103,16 +125,20 @@ fn boots_from_slot_b(router: &Router, limit: Duration) -> Result<()> {
     Ok(())
 }
 
-/// Slot A holds an image whose PID 1 fails; slot B, which the loader likes less, the image that ships.
 fn with_fault_in_slot_a(fault: &str) -> Result<Router> {
-    let name = format!("pid1-{fault}");
-    let scratch = Place::from_env().scratch(&name)?;
-    let faulty = Image::variant(&name)?;
-    let machine = Image::shipped()?.machine(&name, &scratch, Bus::Virtio)?;
+    let (scratch, machine) = fault_in_slot_a(fault, &format!("pid1-{fault}"))?;
+    Router::switch_on(scratch, machine)
+}
+
+/// Slot A holds an image whose PID 1 fails; slot B, which the loader likes less, the image that ships.
+fn fault_in_slot_a(fault: &str, name: &str) -> Result<(TempDir, Machine)> {
+    let scratch = Place::from_env().scratch(name)?;
+    let faulty = Image::variant(&format!("pid1-{fault}"))?;
+    let machine = Image::shipped()?.machine(name, &scratch, Bus::Virtio)?;
     let disk = machine.drive().context("no disk")?;
     disk.write(disk.partition("root-a")?.start_bytes, &std::fs::read(&faulty.root)?)?;
     replace_entry(disk, "p2a+3.efi", &faulty.uki)?;
-    Router::switch_on(scratch, machine)
+    Ok((scratch, machine))
 }
 
 fn replace_entry(disk: &Disk, entry: &str, uki: &Path) -> Result<()> {

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use patronus_qemu::Agent;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::story::{Api, BOOT, FirstBoot, Router};
 
@@ -57,6 +57,28 @@ fn kill_9_of_every_service_restarts_it_and_leaves_the_others_alone() -> Result<(
     }
     // The administrator's document is untouched, and the box still knows its administrator.
     assert_eq!(Api::sign_in(&page)?.configuration()?, configuration);
+    Ok(())
+}
+
+#[test]
+fn what_a_service_said_outlives_it() -> Result<()> {
+    let router = Router::with_agent("logs")?;
+    let page = router.page()?;
+    FirstBoot { page: &page, code: &router.claim_code()? }.claim("logs")?;
+    let said = |api: &Api| -> Result<Vec<String>> {
+        let log: Value = serde_json::from_str(&api.get("/api/logs?source=web")?)?;
+        let lines = log.get("lines").and_then(Value::as_array).context("no lines")?;
+        Ok(lines.iter().filter_map(|line| line.get("text")?.as_str().map(str::to_owned)).collect())
+    };
+    let before = said(&Api::sign_in(&page)?)?;
+    ensure!(before.iter().any(|line| line.contains("claimed")), "{before:#?}");
+    let mut agent = router.guest.agent(BOOT)?;
+    let pids = pids(&mut agent)?;
+    agent.ask::<()>("kill", &json!({ "pid": pids.get("web").context("no web")? }))?;
+    wait_for_another(&mut agent, "web", &pids)?;
+    page.wait_until_it_answers(BACK_LIMIT)?;
+    let after = said(&Api::sign_in(&page)?)?;
+    ensure!(after.starts_with(&before) && after.len() > before.len(), "before {before:#?}, after {after:#?}");
     Ok(())
 }
 
