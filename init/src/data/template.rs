@@ -29,7 +29,7 @@ impl Template {
         let template = Self(fs::read(path)?);
         let begins = template.blocks().next().is_some_and(|(at, _)| at == 0);
         let fits = template.blocks().all(|(at, block)| at + block.len() as u64 <= TEMPLATE_BYTES);
-        let whole = template.0.len() % (NUMBER_BYTES + BLOCK_BYTES) == 0;
+        let whole = template.0.len().is_multiple_of(NUMBER_BYTES + BLOCK_BYTES);
         if begins && fits && whole { Ok(template) } else { Err(io::Error::other("the template is not one")) }
     }
 
