@@ -74,7 +74,12 @@ async fn copy_values<P: Protocol>(
     let mut connection = Connection::open::<P>(ipc_dir, request).await?;
     loop {
         tokio::select! {
-            value = connection.next::<P>() => { sender.send_replace(Some(value?)); }
+            value = connection.next::<P>() => {
+                let value = value?;
+                if P::is_set(&value) {
+                    sender.send_replace(Some(value));
+                }
+            }
             () = sender.closed() => return Ok(()),
         }
     }

@@ -35,6 +35,12 @@ pub trait Protocol: 'static {
     type Request: Operation + Serialize + DeserializeOwned + Send + Sync + 'static;
     /// What is answered.
     type Reply: Serialize + DeserializeOwned + Clone + Send + Sync + 'static;
+
+    /// Whether a snapshot says anything. A service that was just started anew may not have looked yet: its followers go on with what they know.
+    #[must_use]
+    fn is_set(_snapshot: &Self::Reply) -> bool {
+        true
+    }
 }
 
 /// A request knows under which name the manifest grants it.

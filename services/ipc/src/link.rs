@@ -20,12 +20,16 @@ impl Protocol for Link {
     const SERVICE: &'static str = "link";
     type Request = Request;
     type Reply = State;
+
+    fn is_set(snapshot: &State) -> bool {
+        snapshot.generation != Generation::default()
+    }
 }
 
 /// Ports, uplinks and the LAN.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
-    /// Grows with every change since `link` started.
+    /// Grows with every change since `link` started; 0 before its first look, which nobody follows.
     pub generation: Generation,
     /// All Ethernet ports, in the order of their place in the machine.
     pub ports: Vec<Port>,

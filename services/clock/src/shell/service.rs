@@ -12,7 +12,7 @@ use patronus_ipc::{
     config::{self, Config},
     link::{self, Link},
 };
-use patronus_store::StoreError;
+use patronus_store::{Spare, StoreError};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
@@ -70,15 +70,16 @@ struct Service {
     asker: Asker,
     /// The last correction really happened.
     is_set: bool,
-    store: Store,
+    store: Spare<Store>,
     marked_ms: Option<u64>,
     state: watch::Sender<State>,
 }
 
 impl Service {
     fn start(context: &Context) -> Result<Self, Fatal> {
-        let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?.content;
-        let bounds = Bounds::new(build_time_s(), store.load()?);
+        let state_dir = context.state_dir.clone().ok_or(Fatal::Missing("a directory for state"))?;
+        let mut store = Spare::open(move || Ok(Store::open(&state_dir)?.content))?;
+        let bounds = Bounds::new(build_time_s(), store.with(Store::load)?.flatten());
         if let Some(step_us) = bounds.first_step(now_us()) {
             tracing::warn!(step_us, "the clock was outside its bounds");
             set(Correction::Step(step_us));
@@ -135,7 +136,7 @@ impl Service {
     fn mark(&mut self) -> Result<(), StoreError> {
         let uptime_ms = uptime_ms();
         if self.marked_ms.is_none_or(|marked| uptime_ms.saturating_sub(marked) >= limit::MARK_INTERVAL_MS) {
-            self.store.save(now_us().div_euclid(1_000_000))?;
+            self.store.with(|store| store.save(now_us().div_euclid(1_000_000)))?;
             self.marked_ms = Some(uptime_ms);
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The mark on disk: the clock never goes back past it, even after the battery is empty.
 //!
 //! *Does*: one number in one table.
-//! *Never does*: go on after an I/O error: the service ends and is started anew; stay away because the file is damaged.
+//! *Never does*: go on after an I/O error, a full disk apart: the service ends and is started anew; stay away because the file is damaged.
 
 use std::path::Path;
 

@@ -9,7 +9,7 @@ use patronus_link::{
     Port, Settings,
     dhcp::{Client, Lease, Rejected, Rejects, State},
 };
-use patronus_store::StoreError;
+use patronus_store::{Spare, StoreError};
 use patronus_types::{Ipv4Method, Ipv4Net, PortName};
 use tokio::{sync::mpsc, task::AbortHandle};
 
@@ -57,7 +57,7 @@ impl Clients {
         &mut self,
         settings: &Settings,
         ports: &[Port],
-        store: &Store,
+        store: &mut Spare<Store>,
         now_ms: u64,
     ) -> Result<(), StoreError> {
         let wanted = |port: &Port| {
@@ -79,7 +79,7 @@ impl Clients {
         self.flush(store).map(drop)
     }
 
-    fn start(&mut self, port: &Port, store: &Store, now_ms: u64) -> Result<(), StoreError> {
+    fn start(&mut self, port: &Port, store: &mut Spare<Store>, now_ms: u64) -> Result<(), StoreError> {
         let socket = match DhcpSocket::open(port.index, port.name.as_str()) {
             Ok(socket) => socket,
             Err(error) => {
@@ -89,7 +89,7 @@ impl Clients {
         };
         let mut client = Client::new(port.mac, seed());
         let mut saved = None;
-        match store.load(&port.name)? {
+        match store.with(|store| store.load(&port.name))?.unwrap_or(Before::Nothing) {
             Before::ThisBoot(lease) => {
                 client.resume(lease.clone(), now_ms);
                 if client.lease().is_none() {
@@ -124,7 +124,7 @@ impl Clients {
     }
 
     /// Sends what is to be sent, keeps what is to be kept. Whether any client has news for others.
-    pub(crate) fn flush(&mut self, store: &Store) -> Result<bool, StoreError> {
+    pub(crate) fn flush(&mut self, store: &mut Spare<Store>) -> Result<bool, StoreError> {
         let mut has_news = false;
         for (port, running) in &mut self.by_port {
             while let Some(transmit) = running.client.poll_transmit() {
@@ -134,7 +134,8 @@ impl Clients {
             }
             if let Some(lease) = running.client.lease().filter(|lease| running.saved.as_ref() != Some(lease)) {
                 tracing::info!(%port, address = %lease.address, server = %lease.server, "dhcp lease");
-                store.save(port, lease)?;
+                // The lease holds, kept or not.
+                store.with(|store| store.save(port, lease))?;
                 running.saved = Some(lease.clone());
             }
             let shown = show(&running.client);

@@ -12,6 +12,7 @@ use patronus_ipc::{
     link::{Link, State},
 };
 use patronus_link::{Agenda, Announcer, Change, Observed, Resolvers, Settings, desired, limit, plan, rouse};
+use patronus_store::Spare;
 use rtnetlink::Handle;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
@@ -41,7 +42,8 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
     rouse_ports(&handle).await?;
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
-    let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?.content;
+    let state_dir = context.state_dir.clone().ok_or(Fatal::Missing("a directory for state"))?;
+    let store = Spare::open(move || Ok(Store::open(&state_dir)?.content))?;
     let (sender, mut incoming) = mpsc::channel(limit::DHCP_QUEUE);
     let state = watch::Sender::new(State::default());
     let mut answering = patronus_ipc::publish::<Link>(&context, &state).map_err(|error| Fatal::Io("ipc", error))?;
@@ -78,7 +80,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
         if service.resolvers.handle_timeout(now_ms()) {
             agenda.want();
         }
-        if service.clients.flush(&service.store)? {
+        if service.clients.flush(&mut service.store)? {
             agenda.want();
         }
     }
@@ -86,7 +88,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
 
 struct Service {
     handle: Handle,
-    store: Store,
+    store: Spare<Store>,
     clients: Clients,
     resolvers: Resolvers,
     announcer: Announcer,
@@ -100,7 +102,7 @@ impl Service {
         let mut picture = Picture::take(&self.handle).await?;
         let mut settings = settings(config, &picture);
         for _ in 0..limit::RECONCILE_ROUNDS {
-            self.clients.follow(&settings, &picture.ports, &self.store, now_ms())?;
+            self.clients.follow(&settings, &picture.ports, &mut self.store, now_ms())?;
             let changes = plan(&desired(&settings, &self.observed(&picture)), &picture.network);
             if changes.is_empty() {
                 break;
@@ -109,7 +111,7 @@ impl Service {
             picture = Picture::take(&self.handle).await?;
             settings = self::settings(config, &picture);
         }
-        self.clients.flush(&self.store)?;
+        self.clients.flush(&mut self.store)?;
         announce::send(&self.announcer.handle_addresses(&picture.network.addresses, &picture.live), &picture);
         self.resolvers.retain(|index| picture.indexes.values().any(|known| *known == index));
         self.publish(publish::state(&settings, &picture, &self.clients, &self.resolvers));

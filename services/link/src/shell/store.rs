@@ -1,7 +1,7 @@
 //! Leases on disk: after a power cut the box asks for the address it had (RFC 2131 section 3.2).
 //!
 //! *Does*: one record for each port with DHCP, written when a lease changes.
-//! *Never does*: go on after an I/O error: the service ends and is started anew; stay away because the file is damaged.
+//! *Never does*: go on after an I/O error, a full disk apart: the service ends and is started anew; stay away because the file is damaged.
 
 use std::{fs, path::Path};
 
