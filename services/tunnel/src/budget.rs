@@ -48,6 +48,13 @@ impl Budget {
     }
 }
 
+#[cfg(test)]
+impl Budget {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Who shares a budget: an IPv4 address, or an IPv6 network of 64 bits, which one machine has for itself.
 fn holder(source: IpAddr) -> [u8; 8] {
     let bytes = match source {

@@ -41,11 +41,12 @@ pub const CANDIDATES: usize = 8;
 pub const PREFIXES: usize = 32;
 
 /// Handshake messages a second of all strangers together before they must prove their address by a cookie.
-pub const HANDSHAKES_PER_SECOND: u64 = 50;
+/// A site that starts shakes hands with all others at once, and each handshake costs a quarter of a millisecond.
+pub const HANDSHAKES_PER_SECOND: u64 = 1000;
 /// Handshake messages a second of one address that has proved itself.
-pub const SOURCE_HANDSHAKES_PER_SECOND: u32 = 10;
-/// And how many of them at once.
-pub const SOURCE_BURST: u32 = 10;
+pub const SOURCE_HANDSHAKES_PER_SECOND: u32 = 20;
+/// And how many of them at once: a site with all its slots behind one address, in both directions.
+pub const SOURCE_BURST: u32 = 64;
 /// Addresses whose budgets are remembered.
 pub const SOURCES: usize = 1024;
 
