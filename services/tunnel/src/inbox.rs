@@ -33,12 +33,12 @@ pub(crate) struct Inbox {
     next: usize,
 }
 
-/// A frame for a TUN device: the header, if the device takes headers, then the parts one after the other.
+/// A frame for a TUN device: the header, then the parts one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Frame<'a> {
     /// The device, by the slot at the far end.
     pub remote: UplinkSlot,
-    /// What stands before the packet in a device with headers.
+    /// What stands before the packet.
     pub header: [u8; HEADER_BYTES],
     first: &'a [u8],
     rest: &'a [std::ops::Range<usize>],

@@ -5,14 +5,15 @@
 //! *Spec*: `docs/ipc.md`, section "Following".
 
 use std::{
+    collections::BTreeMap,
     os::unix::{fs::chown, net::UnixListener},
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use patronus_ipc::{Answer, Handler, Protocol, follow, serve};
 use tempfile::TempDir;
-use tokio::{runtime::Runtime, sync::watch};
+use tokio::{runtime::Runtime, sync::watch, task::AbortHandle};
 
 use crate::PATIENCE;
 
@@ -23,6 +24,7 @@ pub struct Sockets {
     runtime: Runtime,
     dir: TempDir,
     uid: u32,
+    answering: Mutex<BTreeMap<&'static str, AbortHandle>>,
 }
 
 impl Sockets {
@@ -32,7 +34,7 @@ impl Sockets {
         let dir = tempfile::tempdir().unwrap();
         chown(dir.path(), Some(uid), Some(uid)).unwrap();
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        Self { runtime, dir, uid }
+        Self { runtime, dir, uid, answering: Mutex::default() }
     }
 
     /// Where they are; also the directory for state of the services.
@@ -53,8 +55,17 @@ impl Sockets {
         let listener = self.bind(P::SERVICE);
         chown(self.path(P::SERVICE), Some(self.uid), Some(self.uid)).unwrap();
         let access = format!("{}=watch", self.uid).parse().unwrap();
-        self.runtime.spawn(serve::<P>(listener, access, Arc::new(Desk(values))));
+        let task = self.runtime.spawn(serve::<P>(listener, access, Arc::new(Desk(values))));
+        self.answering.lock().unwrap().insert(P::SERVICE, task.abort_handle());
         sender
+    }
+
+    /// Ends the service of `P` that the test stood in for: nobody can connect any more. Those that are connected lose it with its sender.
+    pub fn end<P: Protocol>(&self) {
+        if let Some(task) = self.answering.lock().unwrap().remove(P::SERVICE) {
+            task.abort();
+        }
+        std::fs::remove_file(self.path(P::SERVICE)).unwrap();
     }
 
     /// Follows a service, also over its restarts.

@@ -14,7 +14,7 @@ use patronus_ipc::{
     tunnel::{PathState, Rejected, Reply, Request, State},
 };
 use patronus_tunnel::{Rejects, desired, mtu};
-use patronus_types::{PortName, UplinkSlot};
+use patronus_types::{Generation, UplinkSlot};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -27,7 +27,7 @@ use super::{
     devices::{Devices, Routes},
     report::{FromSlot, Report},
     slots::Slots,
-    store::Store,
+    store::{Store, Underlay},
     sys,
 };
 
@@ -46,6 +46,8 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut answering = desk::serve(&context, state.subscribe(), questions)?;
     let mut uplinks = patronus_ipc::follow::<Link>(&context.ipc_dir, || link::Request::Watch);
     let mut service = Service::new(store, Devices::new(handle), Slots::new(reports), state);
+    service.follow_underlay().await?;
+    context.ready();
     let mut every = interval(PUBLISH_EVERY);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -53,9 +55,9 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
             changed = uplinks.changed() => {
                 changed.map_err(|_| Fatal::Missing("link"))?;
                 let newest = uplinks.borrow_and_update().clone();
-                if let Some(newest) = newest {
-                    service.follow_link(newest).await?;
-                    context.ready();
+                // Generation 0 is a `link` that has not looked yet: its uplinks are not gone.
+                if let Some(newest) = newest.filter(|newest| newest.generation > Generation(0)) {
+                    service.follow_link(&newest).await?;
                 }
             }
             Some((request, reply)) = asked.recv() => {
@@ -74,25 +76,32 @@ struct Service {
     store: Store,
     devices: Devices,
     slots: Slots,
-    link: link::State,
     reports: BTreeMap<UplinkSlot, Report>,
     state: watch::Sender<Reply>,
 }
 
 impl Service {
     fn new(store: Store, devices: Devices, slots: Slots, state: watch::Sender<Reply>) -> Self {
-        let (link, reports) = (link::State::default(), BTreeMap::new());
-        Self { store, devices, slots, link, reports, state }
+        Self { store, devices, slots, reports: BTreeMap::new(), state }
     }
 
-    /// Uplinks come, go and change: each slot's thread is bound to one device.
-    async fn follow_link(&mut self, link: link::State) -> Result<(), Fatal> {
-        let present: BTreeMap<UplinkSlot, PortName> = (0..)
+    /// What `link` says is kept, for a start without it.
+    async fn follow_link(&mut self, link: &link::State) -> Result<(), Fatal> {
+        let slots = (0..)
             .zip(&link.uplinks)
             .filter(|(_, uplink)| link.ports.iter().any(|port| port.name == uplink.port))
             .filter_map(|(number, uplink)| Some((UplinkSlot::new(number)?, uplink.port.clone())))
             .collect();
-        self.link = link;
+        let own = link.lan.addresses.iter().map(patronus_types::IpNet::addr).collect();
+        self.store.keep_underlay(Underlay { slots, own })?;
+        self.follow_underlay().await
+    }
+
+    /// Uplinks come, go and change: each slot's thread is bound to one device.
+    async fn follow_underlay(&mut self) -> Result<(), Fatal> {
+        let mut present = self.store.underlay().slots.clone();
+        // What was there before a restart may not be there any more, or not yet: `link` will say.
+        present.retain(|_, device| sys::mtu(device.as_str()).is_ok());
         for slot in self.slots.numbers() {
             if present.get(&slot) != self.slots.device(slot) {
                 self.slots.stop(slot);
@@ -117,7 +126,7 @@ impl Service {
                     return Ok(Reply::Rejected(rejected));
                 }
                 let generation = wish.generation;
-                self.store.keep(*wish)?;
+                self.store.keep_desired(*wish)?;
                 self.bring_about().await?;
                 Ok(Reply::Applied(generation))
             }
@@ -180,9 +189,7 @@ impl Service {
 
     async fn route(&mut self) {
         let paths: Vec<PathState> = self.reports.values().flat_map(|report| report.paths.clone()).collect();
-        let own = |v4: bool| {
-            self.link.lan.addresses.iter().map(patronus_types::IpNet::addr).find(|address| address.is_ipv4() == v4)
-        };
+        let own = |v4: bool| self.store.underlay().own.iter().copied().find(|address| address.is_ipv4() == v4);
         let routes: Routes = desired::routes(self.store.desired(), &paths)
             .into_iter()
             .map(|(prefix, (local, remote))| {

@@ -36,8 +36,6 @@ const OFFLOADS: [(u32, Coalesce); 3] =
 #[derive(Debug)]
 pub(crate) struct Tun {
     file: File,
-    /// Whether frames have a header.
-    headers: bool,
     coalesce: Coalesce,
     buffer: Box<[u8]>,
 }
@@ -45,21 +43,12 @@ pub(crate) struct Tun {
 impl Tun {
     /// Opens the device, which is made if there is none of that name. What the kernel refuses is done without.
     pub(crate) fn open(name: &str) -> io::Result<Self> {
-        let open = || OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun");
-        let mut file = open()?;
-        let headers = match sys::attach_tun(file.as_fd(), name, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR) {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::warn!(device = name, %error, "no headers on this device: single packets only");
-                file = open()?;
-                sys::attach_tun(file.as_fd(), name, IFF_TUN | IFF_NO_PI)?;
-                false
-            }
-        };
+        let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
+        sys::attach_tun(file.as_fd(), name, IFF_TUN | IFF_NO_PI | IFF_VNET_HDR)?;
         sys::set_tun_persistent(file.as_fd(), true)?;
-        let coalesce = if headers { offload(&file, name) } else { Coalesce::default() };
+        let coalesce = offload(&file, name);
         let buffer = vec![0; limit::FRAME_BYTES + HEADER_BYTES].into_boxed_slice();
-        Ok(Self { file, headers, coalesce, buffer })
+        Ok(Self { file, coalesce, buffer })
     }
 
     /// Which super-frames it takes.
@@ -75,9 +64,6 @@ impl Tun {
             Err(error) => return Err(error),
         };
         let bytes = self.buffer.get(..count).unwrap_or_default();
-        if !self.headers {
-            return Ok(Some((Header::default(), bytes)));
-        }
         let Some((header, frame)) = bytes.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
         // A kind that was not asked for does not come; its frame would be no packet and is counted as such.
         Ok(Some(Header::parse(*header).map_or((Header::default(), &[][..]), |header| (header, frame))))
@@ -86,8 +72,7 @@ impl Tun {
     /// Writes a frame. A device that takes no more drops it, as a link does.
     pub(crate) fn write(&self, frame: &Frame<'_>) -> io::Result<()> {
         let mut slices = [IoSlice::new(&[]); PARTS];
-        let header: &[u8] = if self.headers { &frame.header } else { &[] };
-        let parts = std::iter::once(header).chain(frame.parts());
+        let parts = std::iter::once(&frame.header[..]).chain(frame.parts());
         let mut count = 0;
         for (slice, part) in slices.iter_mut().zip(parts) {
             *slice = IoSlice::new(part);

@@ -1,13 +1,15 @@
 //! Sites in network namespaces, each with the real service, and the test in the place of `link` and `mesh`.
-#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::net::SocketAddr;
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+};
 
 use patronus_ipc::{
     link::{self, Link, Role},
     tunnel::{Desired, PathState, PathStatus, Peer, RemoteSlot, Reply, Request, SlotKey, State, Tunnel},
 };
-use patronus_lab::{Follower, Namespace, Rights, Service, Sockets};
+use patronus_lab::{Follower, Namespace, PATIENCE, Rights, Service, Sockets};
 use patronus_types::{Generation, IpNet, SiteId, UplinkSlot};
 use tokio::sync::watch;
 
@@ -25,7 +27,7 @@ pub struct Site {
     pub service: Service,
     pub box_: Namespace,
     number: u8,
-    link: watch::Sender<link::State>,
+    link: Option<watch::Sender<link::State>>,
     state: Follower<Reply>,
     sockets: Sockets,
 }
@@ -41,7 +43,7 @@ impl Site {
         let rights = Rights::user(UID, CAPABILITIES);
         let service = Service::new::<Tunnel>(env!("CARGO_BIN_EXE_patronus-tunnel"), &sockets, &box_, rights);
         let state = sockets.follow::<Tunnel>(|| Request::Watch);
-        Self { service, box_, number, link, state, sockets }
+        Self { service, box_, number, link: Some(link), state, sockets }
     }
 
     pub fn id(&self) -> SiteId {
@@ -49,7 +51,13 @@ impl Site {
     }
 
     pub fn uplinks(&self, uplinks: &[&str]) {
-        self.link.send_replace(link_state(self.number, uplinks));
+        self.link.as_ref().unwrap().send_replace(link_state(self.number, uplinks));
+    }
+
+    /// Nobody answers any more but the tunnel itself.
+    pub fn stop_others(&mut self) {
+        self.link = None;
+        self.sockets.end::<Link>();
     }
 
     pub fn prefixes(&self) -> Vec<IpNet> {
@@ -106,6 +114,12 @@ impl Site {
             endpoints: endpoints.iter().map(|endpoint| endpoint.parse::<SocketAddr>().unwrap()).collect(),
         });
         Peer { site: self.id(), slots: slots.collect(), prefixes: self.prefixes(), keepalive_s: Some(10) }
+    }
+
+    /// Writes a setting of its kernel, such as `net/ipv4/ip_forward`.
+    pub fn sysctl(&self, name: &str, value: &str) {
+        let (path, value) = (format!("/proc/sys/{name}"), value.to_owned());
+        self.box_.inside(move || std::fs::write(path, value).unwrap());
     }
 
     /// Waits until something outside is as wanted.
@@ -180,4 +194,60 @@ fn link_state(number: u8, uplinks: &[&str]) -> link::State {
         },
         ..link::State::default()
     }
+}
+
+pub const MEGABYTE: usize = 1 << 20;
+const TCP_PORT: u16 = 5001;
+const UDP_PORT: u16 = 5002;
+
+/// Bytes that are the same nowhere.
+pub fn pattern(bytes: usize) -> Vec<u8> {
+    (0..bytes as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
+}
+
+/// What arrives over TCP is what was sent.
+pub fn tcp(from: &Site, to: &Site, address: &str, bytes: usize) {
+    tcp_between(&from.box_, &to.box_, address, bytes);
+}
+
+/// `from` connects to an address of `to` and sends.
+pub fn tcp_between(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
+    let (here, there) = (address.to_owned(), address.to_owned());
+    let listener = to.inside(move || TcpListener::bind((here.as_str(), TCP_PORT)).unwrap());
+    let sender = from.run(move || {
+        let mut stream = TcpStream::connect((there.as_str(), TCP_PORT)).unwrap();
+        stream.write_all(&pattern(bytes)).unwrap();
+    });
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).unwrap();
+    sender.join().unwrap();
+    assert!(heard == pattern(bytes), "{} of {bytes} bytes", heard.len());
+}
+
+/// One datagram there and back.
+pub fn udp(from: &Site, to: &Site, address: &str, bytes: usize) {
+    udp_between(&from.box_, &to.box_, address, bytes);
+}
+
+/// One datagram to an address of `to` and back.
+pub fn udp_between(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
+    let (here, there) = (address.to_owned(), address.to_owned());
+    let echo = to.inside(move || UdpSocket::bind((here.as_str(), UDP_PORT)).unwrap());
+    let asking = from.run(move || {
+        let any = if there.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
+        let socket = UdpSocket::bind(any).unwrap();
+        socket.connect((there.as_str(), UDP_PORT)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.send(&pattern(bytes)).unwrap();
+        let mut heard = vec![0; bytes + 1];
+        let count = socket.recv(&mut heard).unwrap();
+        heard.truncate(count);
+        heard
+    });
+    let mut question = vec![0; bytes + 1];
+    echo.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (count, who) = echo.recv_from(&mut question).unwrap();
+    echo.send_to(&question[..count], who).unwrap();
+    assert_eq!(asking.join().unwrap(), pattern(bytes));
 }
