@@ -9,15 +9,20 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod carry;
 mod namespace;
 mod service;
+pub mod site;
 mod sockets;
+mod wireguard;
 
 use std::time::{Duration, Instant};
 
 pub use namespace::Namespace;
 pub use service::{Rights, Service};
+pub use site::Site;
 pub use sockets::{Follower, Sockets};
+pub use wireguard::{Far, WireGuard};
 
 /// How long anything may take that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(40);

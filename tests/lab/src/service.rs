@@ -55,7 +55,7 @@ impl Rights {
 #[derive(Debug)]
 pub struct Service {
     name: &'static str,
-    program: &'static str,
+    program: PathBuf,
     namespace: String,
     rights: Rights,
     dir: PathBuf,
@@ -67,10 +67,15 @@ pub struct Service {
 impl Service {
     /// The service of `P`, whose program a test knows as `env!("CARGO_BIN_EXE_patronus-NAME")`. It does not run yet.
     #[must_use]
-    pub fn new<P: Protocol>(program: &'static str, sockets: &Sockets, namespace: &Namespace, rights: Rights) -> Self {
+    pub fn new<P: Protocol>(
+        program: impl Into<PathBuf>,
+        sockets: &Sockets,
+        namespace: &Namespace,
+        rights: Rights,
+    ) -> Self {
         Self {
             name: P::SERVICE,
-            program,
+            program: program.into(),
             namespace: namespace.name().to_owned(),
             rights,
             dir: sockets.dir().to_owned(),
@@ -98,7 +103,7 @@ impl Service {
         let service = Command::new("ip")
             .args(["netns", "exec", &self.namespace, "setpriv"])
             .args(&self.rights.0)
-            .arg(self.program)
+            .arg(&self.program)
             .env(context::SERVICE, self.name)
             .env(context::IPC_DIR, &self.dir)
             .env(context::STATE_DIR, &self.dir)

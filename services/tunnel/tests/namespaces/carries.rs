@@ -2,7 +2,7 @@
 
 use patronus_lab::Namespace;
 
-use crate::lab::{MEGABYTE, Site, tcp, two_on_a_cable, two_with_a_tunnel, udp};
+use crate::lab::{MEGABYTE, Site, site, tcp, two_on_a_cable, two_with_a_tunnel, udp};
 
 #[test]
 fn tcp_and_udp_of_both_families_pass_both_ways() {
@@ -27,7 +27,7 @@ fn a_tunnel_over_ipv6_carries_as_well_and_its_packets_are_shorter() {
     b.service.start();
     crate::lab::introduce(&a, &b, "[2001:db8::1]:51830", "[2001:db8::2]:51830");
     assert!(a.wait_up(1)[0].endpoint.unwrap().is_ipv6());
-    assert!(a.box_.ip(&["link", "show", "mesh0-0"]).contains("mtu 1408"));
+    assert!(a.namespace.ip(&["link", "show", "mesh0-0"]).contains("mtu 1408"));
     tcp(&a, &b, &b.address(), 5 * MEGABYTE);
     udp(&b, &a, &a.address_v6(), 1300);
 }
@@ -39,12 +39,12 @@ fn internet(sites: &[&Site]) -> Namespace {
     for (number, site) in (1..).zip(sites) {
         for uplink in 0..2 {
             let (device, port) = (format!("eth{uplink}"), format!("s{number}u{uplink}"));
-            site.box_.cable(&device, &internet, &port);
-            site.box_.ip(&["link", "set", &device, "up"]);
-            site.box_.ip(&["addr", "add", &format!("192.0.{number}{uplink}.1/24"), "dev", &device]);
+            site.namespace.cable(&device, &internet, &port);
+            site.namespace.ip(&["link", "set", &device, "up"]);
+            site.namespace.ip(&["addr", "add", &format!("192.0.{number}{uplink}.1/24"), "dev", &device]);
             internet.ip(&["addr", "add", &format!("192.0.{number}{uplink}.254/24"), "dev", &port]);
             let (gateway, metric) = (format!("192.0.{number}{uplink}.254"), format!("10{uplink}"));
-            site.box_.ip(&["route", "add", "default", "via", &gateway, "dev", &device, "metric", &metric]);
+            site.namespace.ip(&["route", "add", "default", "via", &gateway, "dev", &device, "metric", &metric]);
             site.sysctl(&format!("net/ipv4/conf/{device}/rp_filter"), "0");
         }
         site.sysctl("net/ipv4/conf/all/rp_filter", "0");
@@ -54,7 +54,7 @@ fn internet(sites: &[&Site]) -> Namespace {
 
 #[test]
 fn two_uplinks_here_and_two_there_are_four_paths_with_devices_of_their_own() {
-    let (mut a, mut b) = (Site::new(1, &["eth0", "eth1"]), Site::new(2, &["eth0", "eth1"]));
+    let (mut a, mut b) = (site(1, &["eth0", "eth1"]), site(2, &["eth0", "eth1"]));
     let _internet = internet(&[&a, &b]);
     a.service.start();
     b.service.start();
@@ -65,11 +65,11 @@ fn two_uplinks_here_and_two_there_are_four_paths_with_devices_of_their_own() {
     let pairs: Vec<(u8, u8)> = paths.iter().map(|path| (path.local.number(), path.remote.number())).collect();
     assert_eq!(pairs, [(0, 0), (0, 1), (1, 0), (1, 1)]);
     for device in ["mesh0-0", "mesh0-1", "mesh1-0", "mesh1-1"] {
-        assert!(a.box_.ip(&["link", "show", device]).contains("mtu 1440"));
+        assert!(a.namespace.ip(&["link", "show", device]).contains("mtu 1440"));
     }
     tcp(&a, &b, &b.address(), MEGABYTE);
     // A wish without the site removes devices and routes.
     a.apply(2, vec![]);
-    a.eventually("no devices", || !a.box_.ip(&["link"]).contains("mesh"));
-    assert!(!a.box_.ip(&["route"]).contains("10.2."));
+    a.eventually("no devices", || !a.namespace.ip(&["link"]).contains("mesh"));
+    assert!(!a.namespace.ip(&["route"]).contains("10.2."));
 }

@@ -21,12 +21,12 @@ const FLOOD_AT_LEAST: u64 = 10_000;
 #[test]
 fn a_flood_of_garbage_and_of_handshakes_does_not_end_or_starve_a_tunnel() {
     let (a, b) = two_with_a_tunnel();
-    a.box_.ip(&["addr", "add", "192.0.2.66/24", "dev", "eth0"]);
+    a.namespace.ip(&["addr", "add", "192.0.2.66/24", "dev", "eth0"]);
     let key = b.keys(1)[0].0;
     let stop = Arc::new(AtomicBool::new(false));
     let flood = {
         let stop = Arc::clone(&stop);
-        a.box_.run(move || flood(&key, &stop))
+        a.namespace.run(move || flood(&key, &stop))
     };
     tcp(&a, &b, &b.address(), 20 * MEGABYTE);
     tcp(&b, &a, &a.address(), 20 * MEGABYTE);

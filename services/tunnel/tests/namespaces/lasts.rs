@@ -18,8 +18,8 @@ fn a_site_whose_address_changes_is_followed_without_a_handshake() {
     let (a, b) = two_with_a_tunnel();
     udp(&a, &b, &b.address(), 64);
     let before = b.wait_up(1)[0].received.handshakes;
-    a.box_.ip(&["addr", "del", "192.0.2.1/24", "dev", "eth0"]);
-    a.box_.ip(&["addr", "add", "192.0.2.99/24", "dev", "eth0"]);
+    a.namespace.ip(&["addr", "del", "192.0.2.1/24", "dev", "eth0"]);
+    a.namespace.ip(&["addr", "add", "192.0.2.99/24", "dev", "eth0"]);
     udp(&a, &b, &b.address(), 64);
     let moved = |endpoint: Option<std::net::SocketAddr>| endpoint == Some("192.0.2.99:51830".parse().unwrap());
     let state = b.wait_for("the new address", |state| moved(state.paths[0].endpoint));
@@ -31,15 +31,15 @@ fn a_site_whose_address_changes_is_followed_without_a_handshake() {
 fn a_killed_tunnel_is_back_within_two_seconds_and_a_connection_goes_on() {
     let (mut a, b) = two_with_a_tunnel();
     let address = b.address();
-    let listener = b.box_.inside(move || TcpListener::bind((address, 5003)).unwrap());
+    let listener = b.namespace.inside(move || TcpListener::bind((address, 5003)).unwrap());
     let address = b.address();
-    let mut near = a.box_.inside(move || TcpStream::connect((address, 5003)).unwrap());
+    let mut near = a.namespace.inside(move || TcpStream::connect((address, 5003)).unwrap());
     let (mut far, _) = listener.accept().unwrap();
     far.set_read_timeout(Some(patronus_lab::PATIENCE)).unwrap();
     for _ in 0..3 {
-        let routes = a.box_.ip(&["route"]);
+        let routes = a.namespace.ip(&["route"]);
         a.service.kill();
-        assert_eq!(routes.replace(" linkdown", ""), a.box_.ip(&["route"]).replace(" linkdown", ""), "they stay");
+        assert_eq!(routes.replace(" linkdown", ""), a.namespace.ip(&["route"]).replace(" linkdown", ""), "they stay");
         let started = Instant::now();
         a.service.start();
         a.wait_up(1);
@@ -72,8 +72,8 @@ fn a_new_key_ends_the_sessions_until_the_peers_know_it() {
     let old = a.keys(1);
     let Reply::Rotated(new) = a.ask(&Request::Rotate(slot(0))) else { panic!("not rotated") };
     assert_ne!(old, [new]);
-    b.apply(2, vec![a.as_peer(&[&["192.0.2.1:51830"]])]);
     a.wait_for("the new key", |state| state.slots[0].public_key == new);
+    b.apply(2, vec![a.as_peer(&[&["192.0.2.1:51830"]])]);
     b.wait_for("a session with it", |state| state.paths[0].session_age_ms.is_some_and(|age| age < 5000));
     a.wait_up(1);
     udp(&a, &b, &b.address(), 64);

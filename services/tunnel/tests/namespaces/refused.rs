@@ -77,7 +77,7 @@ fn over_a_link_that_is_narrower_than_it_was() {
     let (a, b) = two_with_a_tunnel();
     // Segments of 1472 bytes do not fit any more: the kernel refuses the batch, and fragments single datagrams.
     for site in [&a, &b] {
-        site.box_.ip(&["link", "set", "eth0", "mtu", "1300"]);
+        site.namespace.ip(&["link", "set", "eth0", "mtu", "1300"]);
     }
     tcp(&a, &b, &b.address(), 5 * MEGABYTE);
     udp(&b, &a, &a.address(), 1400);
