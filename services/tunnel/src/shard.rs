@@ -47,6 +47,8 @@ pub struct Shard<E: Engine> {
     inbox: Inbox,
     scratch: Box<[u8]>,
     ticked_at: Option<Duration>,
+    /// Paths that wait for their part of this tick.
+    unticked: Vec<Index>,
 }
 
 impl<E: Engine> Shard<E> {
@@ -64,6 +66,7 @@ impl<E: Engine> Shard<E> {
             inbox: Inbox::new(Coalesce::default()),
             scratch: vec![0; limit::FRAME_BYTES + limit::PADDING_BYTES].into_boxed_slice(),
             ticked_at: None,
+            unticked: Vec::new(),
         }
     }
 
@@ -107,6 +110,7 @@ impl<E: Engine> Shard<E> {
             }
         }
         self.grant_prefixes();
+        self.unticked.clear();
         self.tick(now);
     }
 
@@ -235,10 +239,14 @@ impl<E: Engine> Shard<E> {
 
     /// When [`Self::handle_timeout`] wants to be called next.
     pub fn deadline(&self) -> Duration {
-        self.ticked_at.map_or(Duration::ZERO, |at| at + limit::TICK)
+        match self.ticked_at {
+            Some(at) if self.unticked.is_empty() => at + limit::TICK,
+            _ => Duration::ZERO,
+        }
     }
 
-    /// Handshakes, keepalives, forgetting. Does nothing before the deadline.
+    /// Handshakes, keepalives, forgetting. Does nothing before the deadline; leaves the rest for the next call, which is due at once, when
+    /// what waits should be polled first.
     pub fn handle_timeout(&mut self, now: Duration) {
         if now >= self.deadline() {
             self.tick(now);
@@ -246,10 +254,18 @@ impl<E: Engine> Shard<E> {
     }
 
     fn tick(&mut self, now: Duration) {
-        self.ticked_at = Some(now);
-        self.engine.handle_timeout();
-        for path in self.paths.values_mut() {
-            path.handle_timeout(now, &mut self.outbox);
+        if self.unticked.is_empty() {
+            self.ticked_at = Some(now);
+            self.engine.handle_timeout();
+            self.unticked.extend(self.paths.keys());
+        }
+        // After a start all paths shake hands at once: more than there is room for between two polls.
+        while !self.outbox.is_crowded()
+            && let Some(index) = self.unticked.pop()
+        {
+            if let Some(path) = self.paths.get_mut(&index) {
+                path.handle_timeout(now, &mut self.outbox);
+            }
         }
     }
 

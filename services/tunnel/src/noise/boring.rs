@@ -118,10 +118,12 @@ impl Session for BoringSession {
     }
 
     fn handle_timeout(&mut self, out: &mut [u8]) -> Option<usize> {
-        let sent = match self.tunn.update_timers(out) {
+        // boringtun warns of each handshake without an answer; the path's state tells that once.
+        let silently = tracing::subscriber::NoSubscriber::default();
+        let sent = tracing::subscriber::with_default(silently, || match self.tunn.update_timers(out) {
             TunnResult::WriteToNetwork(datagram) => Some(datagram.len()),
             _ => None,
-        };
+        });
         self.established = self.tunn.time_since_last_handshake().is_some();
         sent
     }

@@ -171,6 +171,29 @@ fn an_initiation_without_answer_is_repeated_with_growing_pauses_for_ever() {
 }
 
 #[test]
+fn a_start_shakes_hands_with_all_peers_at_once() {
+    const PEERS: u16 = 1000;
+    let mut a = Site::new(1);
+    let wanted: Vec<Wanted> = (0..PEERS)
+        .map(|number| {
+            let [high, low] = number.to_be_bytes();
+            let mut wanted = a.wanted(&[&format!("10.99.{high}.{low}:51830")]);
+            // Each its own key: any 32 bytes are one.
+            (wanted.public_key[0], wanted.public_key[1]) = (high, low);
+            (wanted.peer.0[0], wanted.peer.0[1]) = (high, low);
+            wanted
+        })
+        .collect();
+    a.shard.apply(S, &wanted);
+    let mut called: std::collections::BTreeSet<SocketAddr> = a.sent().into_iter().map(|(to, _)| to).collect();
+    while a.shard.deadline() <= S {
+        a.shard.handle_timeout(S);
+        called.extend(a.sent().into_iter().map(|(to, _)| to));
+    }
+    assert_eq!(called.len(), usize::from(PEERS));
+}
+
+#[test]
 fn the_endpoint_follows_authentic_packets_and_no_others() {
     let (mut a, mut b) = connected();
     let there = a.ping(&b);

@@ -34,13 +34,16 @@ use super::{
 /// Between two states that differ in counters only.
 const PUBLISH_EVERY: Duration = Duration::from_secs(1);
 
+/// Reports that the loop has not taken yet; more are missed.
+const REPORTS: usize = 64;
+
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
     let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?;
     let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| Fatal::Io("netlink", error))?;
     tokio::spawn(connection);
-    let (reports, mut from_slots) = mpsc::unbounded_channel();
+    let (reports, mut from_slots) = mpsc::channel(REPORTS);
     let (questions, mut asked) = mpsc::channel(QUESTIONS);
     let state = watch::Sender::new(Reply::State(Box::default()));
     let mut answering = desk::serve(&context, state.subscribe(), questions)?;
@@ -65,7 +68,10 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                 let _ = reply.send(service.answer(request).await?);
             }
             Some(news) = from_slots.recv() => service.hear(news).await?,
-            _ = every.tick() => service.publish(),
+            _ = every.tick() => {
+                service.slots.look()?;
+                service.publish();
+            }
             ended = &mut answering => return Err(Fatal::not_answering(ended)),
             _ = terminate.recv() => return Ok(()),
         }

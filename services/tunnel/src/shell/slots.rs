@@ -7,7 +7,7 @@ use std::{
     collections::BTreeMap,
     io,
     os::fd::OwnedFd,
-    sync::mpsc::{Sender, channel},
+    sync::mpsc::{SyncSender, sync_channel},
     thread::JoinHandle,
     time::Instant,
 };
@@ -28,12 +28,15 @@ use super::{
     worker::{Order, Worker},
 };
 
+/// Orders that a thread has not taken yet; one more waits.
+const ORDERS: usize = 16;
+
 /// One running slot.
 #[derive(Debug)]
 struct Running {
     device: PortName,
     public_key: SlotKey,
-    orders: Sender<Order>,
+    orders: SyncSender<Order>,
     bell: OwnedFd,
     remotes: Vec<UplinkSlot>,
     thread: JoinHandle<()>,
@@ -43,11 +46,11 @@ struct Running {
 #[derive(Debug)]
 pub(crate) struct Slots {
     running: BTreeMap<UplinkSlot, Running>,
-    reports: tokio::sync::mpsc::UnboundedSender<FromSlot>,
+    reports: tokio::sync::mpsc::Sender<FromSlot>,
 }
 
 impl Slots {
-    pub(crate) fn new(reports: tokio::sync::mpsc::UnboundedSender<FromSlot>) -> Self {
+    pub(crate) fn new(reports: tokio::sync::mpsc::Sender<FromSlot>) -> Self {
         Self { running: BTreeMap::new(), reports }
     }
 
@@ -77,7 +80,7 @@ impl Slots {
         let v6 = Udp::open(false, device.as_str(), port);
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from);
         let bell = bell.map_err(failed)?;
-        let (sender, orders) = channel();
+        let (sender, orders) = sync_channel(ORDERS);
         let worker = Worker {
             slot,
             shard: Shard::new(engine, random().map_err(failed)?),
@@ -90,8 +93,8 @@ impl Slots {
         };
         let reports = self.reports.clone();
         let run = move || {
-            // If nobody hears it, the service is ending anyway.
-            let _ = reports.send(FromSlot::Ended(slot, worker.run()));
+            // If there is no room for it, the next look finds the thread ended.
+            let _ = reports.try_send(FromSlot::Ended(slot, worker.run()));
         };
         let thread = std::thread::Builder::new().name(format!("slot-{slot}")).spawn(run).map_err(failed)?;
         tracing::info!(%slot, %device, port, "slot started");
@@ -109,6 +112,12 @@ impl Slots {
             let _ = running.thread.join();
             tracing::info!(%slot, "slot stopped");
         }
+    }
+
+    /// Looks for a thread that has ended and could not say so.
+    pub(crate) fn look(&self) -> Result<(), Fatal> {
+        let ended = self.running.iter().find(|(_, running)| running.thread.is_finished());
+        ended.map_or(Ok(()), |(slot, _)| Err(Fatal::Slot(*slot, io::ErrorKind::UnexpectedEof.into())))
     }
 
     /// Slots that run.

@@ -45,7 +45,7 @@ pub(crate) struct Worker {
     pub(crate) orders: Receiver<Order>,
     /// Readable when there is an order.
     pub(crate) bell: OwnedFd,
-    pub(crate) reports: tokio::sync::mpsc::UnboundedSender<FromSlot>,
+    pub(crate) reports: tokio::sync::mpsc::Sender<FromSlot>,
     pub(crate) started: Instant,
 }
 
@@ -65,8 +65,8 @@ impl Worker {
             self.flush();
             if reported.is_none_or(|at| now >= at + super::report::EVERY) {
                 reported = Some(now);
-                // If nobody listens any more, the next look at the orders says so.
-                let _ = self.reports.send(FromSlot::Report(Report::of(self.slot, &self.shard, now)));
+                // One that has no room is missed: the next says the same and more.
+                let _ = self.reports.try_send(FromSlot::Report(Report::of(self.slot, &self.shard, now)));
             }
         }
     }

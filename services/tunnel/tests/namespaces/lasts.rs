@@ -67,6 +67,22 @@ fn without_any_other_service_packets_go_on_and_a_restart_works() {
 }
 
 #[test]
+fn a_cable_that_is_pulled_and_plugged_in_again_costs_nothing_but_the_time() {
+    let (a, b) = two_with_a_tunnel();
+    let before = a.wait_up(1)[0].sent.handshakes;
+    a.namespace.ip(&["link", "set", "eth0", "down"]);
+    // What is sent meanwhile is lost, as without a tunnel.
+    let address = b.address();
+    a.namespace.inside(move || {
+        let socket = std::net::UdpSocket::bind("0.0.0.0:0").unwrap();
+        (0..100).filter(|_| socket.send_to(b"lost", (address.as_str(), 9)).is_ok()).count()
+    });
+    a.namespace.ip(&["link", "set", "eth0", "up"]);
+    tcp(&a, &b, &b.address(), MEGABYTE);
+    assert_eq!(a.wait_up(1)[0].sent.handshakes, before);
+}
+
+#[test]
 fn a_new_key_ends_the_sessions_until_the_peers_know_it() {
     let (a, b) = two_with_a_tunnel();
     let old = a.keys(1);
