@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
@@ -40,6 +40,8 @@ pub struct Shard<E: Engine> {
     paths: HashMap<Index, Path<E::Session>>,
     by_key: HashMap<PublicKey, Index>,
     prefixes: BTreeMap<UplinkSlot, Prefixes<Index>>,
+    /// The source that was found to be its path's last: most packets come in rows.
+    last_source: Option<(Index, IpAddr)>,
     next_index: Index,
     budget: Budget,
     rejects: Rejects,
@@ -59,6 +61,7 @@ impl<E: Engine> Shard<E> {
             paths: HashMap::new(),
             by_key: HashMap::new(),
             prefixes: BTreeMap::new(),
+            last_source: None,
             next_index: first_index >> 8,
             budget: Budget::default(),
             rejects: Rejects::default(),
@@ -127,6 +130,7 @@ impl<E: Engine> Shard<E> {
 
     fn grant_prefixes(&mut self) {
         self.prefixes.clear();
+        self.last_source = None;
         // In the order of sites, so that a prefix that two should have goes to the same one after each restart.
         let mut paths: Vec<_> = self.paths.iter().collect();
         paths.sort_by_key(|(_, path)| path.wanted.peer);
@@ -186,9 +190,11 @@ impl<E: Engine> Shard<E> {
         let Heard::Packet(bytes) = path.handle(now, from, datagram, room)? else { return Ok(()) };
         let remote = path.wanted.remote;
         let source = Packet::parse(room.get(..bytes).unwrap_or_default()).and_then(|packet| packet.source());
-        let owner = self.prefixes.get(&remote).zip(source).and_then(|(prefixes, source)| prefixes.owner(source));
-        if owner != Some(index) {
-            return Err(Reject::ForeignSource);
+        let source = source.ok_or(Reject::NotIp)?;
+        if self.last_source != Some((index, source)) {
+            let owner = self.prefixes.get(&remote).and_then(|prefixes| prefixes.owner(source));
+            owner.filter(|owner| *owner == index).ok_or(Reject::ForeignSource)?;
+            self.last_source = Some((index, source));
         }
         self.inbox.keep(bytes, remote);
         Ok(())

@@ -17,7 +17,7 @@ use crate::{Follower, Namespace, Rights, Service, Sockets};
 /// The service's own user, as in the manifest.
 const UID: u32 = 10005;
 /// And all that it may do beyond an ordinary user.
-const CAPABILITIES: &str = "-all,+net_admin,+net_raw";
+const CAPABILITIES: &str = "-all,+net_admin";
 
 /// The slot with this number.
 #[must_use]

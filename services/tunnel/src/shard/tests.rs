@@ -1,7 +1,5 @@
 //! Two shards and the datagrams between them, without a kernel.
 
-use std::net::IpAddr;
-
 use patronus_ipc::tunnel::PathStatus;
 use patronus_types::SiteId;
 use proptest::prelude::*;
@@ -213,6 +211,9 @@ fn the_endpoint_follows_authentic_packets_and_no_others() {
 #[test]
 fn a_peer_sends_from_its_own_addresses_only() {
     let (mut a, mut b) = connected();
+    let there = a.ping(&b);
+    b.hear(A, &there);
+    assert_eq!(b.frames(), 1);
     for source in [[10, 3, 0, 1], [10, 2, 0, 1], [127, 0, 0, 1], [0, 0, 0, 0]] {
         let there = a.packet(source, [10, 2, 0, 1]);
         b.hear(A, &there);
