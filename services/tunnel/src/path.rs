@@ -28,6 +28,9 @@ pub(crate) const DATA: u8 = 4;
 /// (Keepalive-Timeout and Rekey-Timeout).
 const SILENCE: Duration = Duration::from_secs(15);
 
+/// How long the initiator has to use the session of an answer (Rekey-Timeout).
+const ANSWERED: Duration = Duration::from_secs(5);
+
 /// A path as it is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -186,7 +189,12 @@ impl<S: Session> Path<S> {
             _ => true,
         };
         let mut message = [0; limit::HANDSHAKE_BYTES];
-        if due && let Some(initiation) = self.session.initiate(&mut message).and_then(|length| message.get(..length)) {
+        // Who has just been answered will use that session; a second handshake would only cross it.
+        let answered = self.heard_at.is_some_and(|at| now.saturating_sub(at) < ANSWERED);
+        if due
+            && !answered
+            && let Some(initiation) = self.session.initiate(&mut message).and_then(|length| message.get(..length))
+        {
             self.unanswered += usize::from(self.initiated_at.is_some());
             self.send_message(now, initiation, outbox);
         }
@@ -197,7 +205,6 @@ impl<S: Session> Path<S> {
         let initiation = datagram.first() == Some(&INITIATION);
         if initiation {
             self.initiated_at = Some(now);
-            self.sent.handshakes += 1;
         }
         self.sent_at = now;
         let silent = self.heard_at.is_none_or(|at| now.saturating_sub(at) >= SILENCE);
@@ -205,7 +212,8 @@ impl<S: Session> Path<S> {
         let others = elsewhere.filter(|candidate| Some(**candidate) != self.endpoint);
         for to in self.endpoint.iter().chain(others) {
             // A handshake that is dropped for want of room is repeated.
-            let _ = put(outbox, *to, datagram);
+            let sent = put(outbox, *to, datagram).is_ok();
+            self.sent.handshakes += u64::from(initiation && sent);
         }
     }
 }

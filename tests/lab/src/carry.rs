@@ -9,8 +9,6 @@ use crate::{Namespace, PATIENCE};
 
 /// A mebibyte.
 pub const MEGABYTE: usize = 1 << 20;
-const TCP_PORT: u16 = 5001;
-const UDP_PORT: u16 = 5002;
 
 /// Bytes that are the same nowhere.
 fn pattern(bytes: usize) -> Vec<u8> {
@@ -23,9 +21,10 @@ fn pattern(bytes: usize) -> Vec<u8> {
 /// If it is not.
 pub fn tcp(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
     let (here, there) = (address.to_owned(), address.to_owned());
-    let listener = to.inside(move || TcpListener::bind((here.as_str(), TCP_PORT)).unwrap());
+    let listener = to.inside(move || TcpListener::bind((here.as_str(), 0)).unwrap());
+    let port = listener.local_addr().unwrap().port();
     let sender = from.run(move || {
-        let mut stream = TcpStream::connect((there.as_str(), TCP_PORT)).unwrap();
+        let mut stream = TcpStream::connect((there.as_str(), port)).unwrap();
         stream.write_all(&pattern(bytes)).unwrap();
     });
     let (mut stream, _) = listener.accept().unwrap();
@@ -41,11 +40,12 @@ pub fn tcp(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
 /// If it does not come back as it was.
 pub fn udp(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
     let (here, there) = (address.to_owned(), address.to_owned());
-    let echo = to.inside(move || UdpSocket::bind((here.as_str(), UDP_PORT)).unwrap());
+    let echo = to.inside(move || UdpSocket::bind((here.as_str(), 0)).unwrap());
+    let port = echo.local_addr().unwrap().port();
     let asking = from.run(move || {
         let any = if there.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
         let socket = UdpSocket::bind(any).unwrap();
-        socket.connect((there.as_str(), UDP_PORT)).unwrap();
+        socket.connect((there.as_str(), port)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.send(&pattern(bytes)).unwrap();
         let mut heard = vec![0; bytes + 1];

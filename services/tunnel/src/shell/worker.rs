@@ -54,12 +54,12 @@ impl Worker {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut reported = None;
         loop {
-            self.wait()?;
-            if !self.follow_orders() {
+            let ready = self.wait()?;
+            self.receive(ready >> 1)?;
+            self.read(ready >> (1 + self.sockets.len()))?;
+            if ready & 1 != 0 && !self.follow_orders() {
                 return Ok(());
             }
-            self.receive()?;
-            self.read()?;
             let now = self.now();
             self.shard.handle_timeout(now);
             self.flush();
@@ -75,7 +75,8 @@ impl Worker {
         self.started.elapsed()
     }
 
-    fn wait(&self) -> io::Result<()> {
+    /// Which sources have something: the bell, then the sockets, then the devices, as bits.
+    fn wait(&self) -> io::Result<u32> {
         let timeout = self.shard.deadline().saturating_sub(self.now());
         let timeout = Timespec { tv_sec: timeout.as_secs().cast_signed(), tv_nsec: timeout.subsec_nanos().into() };
         let sources = self.sockets.iter().map(Udp::as_fd).chain(self.devices.values().map(Tun::as_fd));
@@ -84,7 +85,9 @@ impl Worker {
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
         match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            // An error is read from the source like a packet.
+            Ok(_) => Ok(fds.iter().rev().fold(0, |bits, fd| bits << 1 | u32::from(!fd.revents().is_empty()))),
+            Err(rustix::io::Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
         }
     }
@@ -110,9 +113,9 @@ impl Worker {
         self.flush();
     }
 
-    fn receive(&mut self) -> io::Result<()> {
+    fn receive(&mut self, ready: u32) -> io::Result<()> {
         let now = self.now();
-        for index in 0..self.sockets.len() {
+        for index in (0..self.sockets.len()).filter(|index| ready >> index & 1 != 0) {
             for _ in 0..TURN {
                 let Some(socket) = self.sockets.get_mut(index) else { break };
                 match socket.receive() {
@@ -132,18 +135,29 @@ impl Worker {
         Ok(())
     }
 
-    fn read(&mut self) -> io::Result<()> {
+    fn read(&mut self, ready: u32) -> io::Result<()> {
         let now = self.now();
-        for (remote, tun) in &mut self.devices {
+        let mut failed = None;
+        for (_, (remote, tun)) in (0..).zip(&mut self.devices).filter(|(index, _)| ready >> index & 1 != 0) {
             for _ in 0..TURN {
-                let Some((header, frame)) = tun.read()? else { break };
-                self.shard.handle_frame(now, *remote, &header, frame);
+                match tun.read() {
+                    Ok(Some((header, frame))) => self.shard.handle_frame(now, *remote, &header, frame),
+                    Ok(None) => break,
+                    Err(error) => {
+                        failed = Some((*remote, error));
+                        break;
+                    }
+                }
                 if self.shard.is_crowded() {
                     send(&mut self.shard, &mut self.sockets);
                 }
             }
         }
-        Ok(())
+        // A device that is not wanted any more may be gone before its order was read; it is no loss then.
+        match failed {
+            Some((remote, error)) if self.follow_orders() && self.devices.contains_key(&remote) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     fn flush(&mut self) {

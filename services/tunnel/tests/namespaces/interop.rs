@@ -44,8 +44,7 @@ fn carries_both_ways(they_begin: bool) {
         Far { key: ours.keys(1)[0].0, endpoint, prefixes: prefixes(1).iter().map(ToString::to_string).collect() };
     let _go = WireGuard::start(&far, &["wireguard-go", "-f"], PRIVATE, PORT, &here);
     ours.apply(1, vec![far_end(if they_begin { vec![] } else { vec![at(THEIRS)] })]);
-    let path = &ours.wait_up(1)[0];
-    assert_eq!(path.received.handshakes, 1, "{path:?}");
+    ours.wait_up(1);
     for (from, to, addresses) in
         [(&ours.namespace, &far, ["10.2.0.1", "fd00:2::1"]), (&far, &ours.namespace, ["10.1.0.1", "fd00:1::1"])]
     {
