@@ -6,6 +6,7 @@
 mod boot;
 mod debian;
 mod report;
+mod tunnel;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
@@ -23,6 +24,8 @@ pub struct BenchArgs {
 enum Benchmark {
     /// From power to page: times, sizes, memory, processes.
     Boot(boot::BootArgs),
+    /// Tunnels between two sites: throughput, processor time, round trips, against other implementations.
+    Tunnel(tunnel::TunnelArgs),
 }
 
 /// Runs the command.
@@ -32,5 +35,6 @@ enum Benchmark {
 pub fn bench(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     match &args.benchmark {
         Benchmark::Boot(args) => boot::run(workspace, args),
+        Benchmark::Tunnel(args) => tunnel::run(workspace, args),
     }
 }

@@ -11,8 +11,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use advertiser::{Advertisement, Advertiser};
 use ear::Ear;
-use lab::{Lab, Namespace};
+use lab::Lab;
 use patronus_ipc::link::State;
+use patronus_lab::Namespace;
 use patronus_link::limit;
 
 /// As `init` sets it before any service runs.
@@ -31,9 +32,9 @@ fn setting(lab: &Lab, device: &str, name: &str) -> String {
 fn all_ports_come_up_first_and_the_bridge_before_a_port_joins_it() {
     let mut lab = Lab::new();
     lab.inside.cable("eth2", &lab.lan, "l2");
-    lab.start();
+    lab.service.start();
     lab.wait_for("the LAN", |state| !state.lan.addresses.is_empty());
-    let log = lab.log();
+    let log = lab.service.log();
     let at = |line: &str| log.find(line).unwrap_or_else(|| panic!("not logged: {line}\n{log}"));
     let ports = ["link set eth0 up", "link set eth1 up", "link set eth2 up"].map(at);
     assert!(ports.into_iter().max() < Some(at("link add lan")), "{log}");
@@ -48,7 +49,7 @@ fn neighbours_on_the_lan_are_told_of_its_addresses_before_they_ask() {
     let mut lab = Lab::new();
     as_on_a_box(&lab.inside);
     let ear = Ear::at(&lab.lan, "l0");
-    lab.start();
+    lab.service.start();
     ear.hear("an ARP announcement", |frame| {
         frame[12..14] == [8, 6] && frame[20..22] == [0, 1] && frame[28..32] == [192, 168, 42, 1]
     });
@@ -78,7 +79,7 @@ fn an_advertised_prefix_router_and_resolver_make_an_uplink() {
     lab.inside.cable("eth0", &lab.wan, "w0");
     let ear = Ear::at(&lab.wan, "w0");
     let _router = Advertiser::start(&lab.wan, "w0", Advertisement::of("2001:db8:1::"));
-    lab.start();
+    lab.service.start();
     ear.hear("a router solicitation", is_solicitation);
     let state = lab.wait_for("all of it", |state| {
         has_address(state, "2001:db8:1:") && !state.uplinks[0].gateways.is_empty() && !state.uplinks[0].dns.is_empty()
@@ -106,12 +107,12 @@ fn is_solicitation(frame: &[u8; ear::FRAME_BYTES]) -> bool {
 fn after_a_restart_routers_are_asked_for_the_resolvers_that_were_forgotten() {
     let mut lab = Lab::new();
     let _router = Advertiser::start(&lab.wan, "w0", Advertisement::of("2001:db8:1::"));
-    lab.start();
+    lab.service.start();
     lab.wait_for("a resolver", |state| state.uplinks.iter().any(|uplink| !uplink.dns.is_empty()));
     lab.eventually("addresses are checked", || !lab.inside.ip(&["-6", "addr"]).contains("tentative"));
-    lab.kill();
+    lab.service.kill();
     let ear = Ear::at(&lab.wan, "w0");
-    lab.start();
+    lab.service.start();
     ear.hear("a router solicitation", is_solicitation);
 }
 
@@ -119,7 +120,7 @@ fn after_a_restart_routers_are_asked_for_the_resolvers_that_were_forgotten() {
 fn an_advertisement_on_the_lan_is_ignored() {
     let mut lab = Lab::new();
     as_on_a_box(&lab.inside);
-    lab.start();
+    lab.service.start();
     lab.wait_for("the LAN", |state| state.lan.addresses.iter().any(|net| net.addr().is_ipv6()));
     let _stranger = Advertiser::start(&lab.lan, "l0", Advertisement::of("2001:db8:bad::"));
     lab.eventually("the kernel has seen it", || {
@@ -148,7 +149,7 @@ fn an_advertisement_on_the_lan_is_ignored() {
 fn a_forged_advertisement_is_not_believed() {
     let mut lab = Lab::new();
     as_on_a_box(&lab.inside);
-    lab.start();
+    lab.service.start();
     // From beyond the link, and from no router's address (RFC 4861 section 6.1.2).
     let forwarded = Advertisement { hop_limit: 254, ..Advertisement::of("2001:db8:bad1::") };
     let global = Advertisement { source: "2001:db8::66".parse().unwrap(), ..Advertisement::of("2001:db8:bad2::") };
@@ -173,7 +174,7 @@ fn a_forged_advertisement_is_not_believed() {
 fn a_flood_of_prefixes_routers_and_resolvers_stays_within_the_limits() {
     let mut lab = Lab::new();
     as_on_a_box(&lab.inside);
-    lab.start();
+    lab.service.start();
     let numbered = |first: u128, number: u16| Ipv6Addr::from_bits(first << 112 | u128::from(number) << 64);
     let prefixes = (1..=30).map(|number| numbered(0x2001, number)).collect();
     let resolvers = (1..=10).map(|number| numbered(0x2002, number)).collect();

@@ -41,7 +41,7 @@ struct Figure {
     median: f64,
     min: f64,
     max: f64,
-    /// The rival's median divided by ours: how many times smaller or faster we are.
+    /// The rival's median divided by ours, and the other way round for rates: how many times smaller or faster we are.
     ratio: Option<f64>,
     ratio_to: Option<String>,
 }
@@ -50,6 +50,14 @@ impl Report {
     /// Sums up our runs; `rival` has a name and the runs of the same figures.
     pub(super) fn new(command: &str, ours: &Runs, rival: Option<(&str, &Runs)>) -> Result<Self> {
         let figures = ours.order.iter().map(|name| figure(name, ours, rival)).collect::<Result<_>>()?;
+        Ok(Self { machine: machine()?, command: command.to_owned(), figures })
+    }
+
+    /// The same with several rivals: a row for each.
+    pub(super) fn against(command: &str, ours: &Runs, rivals: &[(&str, &Runs)]) -> Result<Self> {
+        let rows =
+            |name: &&'static str| rivals.iter().map(|rival| figure(name, ours, Some(*rival))).collect::<Vec<_>>();
+        let figures = ours.order.iter().flat_map(rows).collect::<Result<_>>()?;
         Ok(Self { machine: machine()?, command: command.to_owned(), figures })
     }
 
@@ -90,9 +98,16 @@ fn figure(name: &'static str, ours: &Runs, rival: Option<(&str, &Runs)>) -> Resu
         median: median_ours,
         min: values.iter().copied().fold(f64::INFINITY, f64::min),
         max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        ratio: of_rival.as_ref().map(|(_, median)| median / median_ours),
+        ratio: of_rival
+            .as_ref()
+            .map(|(_, median)| if is_rate(unit) { median_ours / median } else { median / median_ours }),
         ratio_to: of_rival.map(|(rival, _)| rival),
     })
+}
+
+/// Of rates the larger is the better one, of all else the smaller.
+fn is_rate(unit: &str) -> bool {
+    unit.ends_with("/s")
 }
 
 /// The middle value; of an even number of values, the mean of the two in the middle.
@@ -143,5 +158,15 @@ mod tests {
         let report = Report::new("bench", &ours, Some(("rival", &theirs))).unwrap();
         assert_eq!(report.figures[0].ratio, Some(16.5));
         assert_eq!(report.figures[0].ratio_to.as_deref(), Some("rival"));
+    }
+
+    #[test]
+    fn of_a_rate_the_ratio_tells_how_many_times_the_rival_is_smaller() {
+        let (mut ours, mut theirs) = (Runs::default(), Runs::default());
+        ours.note("tcp", "Gb/s", 6.0);
+        theirs.note("tcp", "Gb/s", 2.0);
+        let report = Report::against("bench", &ours, &[("one", &theirs), ("other", &theirs)]).unwrap();
+        let ratios: Vec<_> = report.figures.iter().map(|figure| (figure.ratio, figure.ratio_to.as_deref())).collect();
+        assert_eq!(ratios, [(Some(3.0), Some("one")), (Some(3.0), Some("other"))]);
     }
 }

@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use crate::lab::Namespace;
+use patronus_lab::Namespace;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// RFC 4861 section 6.1.2: any other says that a router on the way has forwarded it.

@@ -8,7 +8,7 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::lab::{Namespace, PATIENCE};
+use patronus_lab::{Namespace, PATIENCE};
 
 /// `ETH_P_ALL`.
 const EVERYTHING: u16 = 3;

@@ -1,0 +1,62 @@
+//! Traffic between two namespaces, and whether it arrives whole.
+
+use std::{
+    io::{Read, Write},
+    net::{TcpListener, TcpStream, UdpSocket},
+};
+
+use crate::{Namespace, PATIENCE};
+
+/// A mebibyte.
+pub const MEGABYTE: usize = 1 << 20;
+
+/// Bytes that are the same nowhere.
+fn pattern(bytes: usize) -> Vec<u8> {
+    (0..bytes as u64).map(|n| (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
+}
+
+/// `from` connects to an address of `to` and sends; what arrives is what was sent.
+///
+/// # Panics
+/// If it is not.
+pub fn tcp(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
+    let (here, there) = (address.to_owned(), address.to_owned());
+    let listener = to.inside(move || TcpListener::bind((here.as_str(), 0)).unwrap());
+    let port = listener.local_addr().unwrap().port();
+    let sender = from.run(move || {
+        let mut stream = TcpStream::connect((there.as_str(), port)).unwrap();
+        stream.write_all(&pattern(bytes)).unwrap();
+    });
+    let (mut stream, _) = listener.accept().unwrap();
+    let mut heard = Vec::new();
+    stream.read_to_end(&mut heard).unwrap();
+    sender.join().unwrap();
+    assert!(heard == pattern(bytes), "{} of {bytes} bytes", heard.len());
+}
+
+/// One datagram to an address of `to` and back.
+///
+/// # Panics
+/// If it does not come back as it was.
+pub fn udp(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
+    let (here, there) = (address.to_owned(), address.to_owned());
+    let echo = to.inside(move || UdpSocket::bind((here.as_str(), 0)).unwrap());
+    let port = echo.local_addr().unwrap().port();
+    let asking = from.run(move || {
+        let any = if there.contains(':') { "[::]:0" } else { "0.0.0.0:0" };
+        let socket = UdpSocket::bind(any).unwrap();
+        socket.connect((there.as_str(), port)).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket.send(&pattern(bytes)).unwrap();
+        let mut heard = vec![0; bytes + 1];
+        let count = socket.recv(&mut heard).unwrap();
+        heard.truncate(count);
+        heard
+    });
+    let mut question = vec![0; bytes + 1];
+    echo.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (count, who) = echo.recv_from(&mut question).unwrap();
+    question.truncate(count);
+    echo.send_to(&question, who).unwrap();
+    assert_eq!(asking.join().unwrap(), pattern(bytes));
+}
