@@ -8,10 +8,14 @@
 mod document;
 mod generation;
 mod name;
+mod network;
 mod site;
+mod slot;
 
 pub use document::{Clock, DOCUMENT_VERSION, Document, Ipv4Method, Ipv6Method, Lan, Limit, Site, Uplink};
 pub use generation::Generation;
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use name::{HostName, InvalidName, PortName, SiteName, TimeZoneName, UplinkName};
+pub use network::NetworkId;
 pub use site::{InvalidSiteId, MacAddr, SiteId};
+pub use slot::UplinkSlot;
