@@ -39,7 +39,7 @@ pub struct JoinWish {
 impl Body for JoinWish {
     const KIND: u8 = 5;
     const DOMAIN: &'static [u8] = b"patronus/1/join-wish\0";
-    const BODY_BYTES: usize = limit::RECORD_BODY_BYTES;
+    const BODY_BYTES: usize = limit::WISH_BODY_BYTES;
 
     fn network(&self) -> NetworkId {
         self.network
@@ -260,4 +260,27 @@ fn read_sealed(reader: &mut Reader<'_>, longest: usize) -> Result<(TokenId, Nonc
         return Err(Refused::MessageTooLarge);
     }
     Ok((token, nonce, reader.bytes(length)?.to_vec()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// By a later version, say: sealed as it should be, but with a number that version 1 does not know.
+    #[test]
+    fn an_answer_with_an_unknown_reason_is_refused() {
+        let secret = TokenSecret([1; 16]);
+        let request = JoinRequest { token: secret.id(), nonce: [2; 24], sealed: vec![3] };
+        let aad = [ANSWER_AAD, &request.digest()].concat();
+        for number in [0, 12, 255] {
+            let sealed = seal(&secret.seal_key(), &aad, [4; 24], &[REFUSED, number]).unwrap();
+            let answer = JoinAnswer { token: request.token, nonce: [4; 24], sealed };
+            assert_eq!(answer.open(&request, &secret), Err(Refused::JoinReasonUnknown));
+        }
+        for (number, refusal) in (1..).zip(REFUSALS) {
+            let sealed = seal(&secret.seal_key(), &aad, [4; 24], &[REFUSED, number]).unwrap();
+            let answer = JoinAnswer { token: request.token, nonce: [4; 24], sealed };
+            assert_eq!(answer.open(&request, &secret), Ok(Err(refusal)));
+        }
+    }
 }

@@ -153,6 +153,7 @@ fn is_below_prime(bytes: &[u8; 32]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use curve25519_dalek::MontgomeryPoint;
     use ed25519_dalek::SigningKey;
 
     use super::*;
@@ -179,6 +180,7 @@ mod tests {
         assert_eq!(IdentityKey::from_bytes(&one), Err(Refused::KeyWeak));
         for weak in SMALL_ORDER {
             assert_eq!(TunnelKey::from_bytes(weak), Err(Refused::TunnelKeyWeak));
+            assert_eq!(MontgomeryPoint(weak).mul_clamped([0x5a; 32]), MontgomeryPoint([0; 32]), "every session alike");
         }
         assert!(TunnelKey::from_bytes([9; 32]).is_ok());
     }

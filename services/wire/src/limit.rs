@@ -21,10 +21,12 @@ pub const TIME_MAX_S: u64 = 7_258_118_400;
 
 /// Body of a signer certificate.
 pub const SIGNER_BODY_BYTES: usize = 128;
-/// Body of a site record: the longest name and [`PREFIXES`] of IPv6 need 767.
-pub const RECORD_BODY_BYTES: usize = 768;
-/// Body of an announcement: [`UPLINKS`] and [`ENDPOINTS`] of IPv6 need 1,062.
-pub const ANNOUNCEMENT_BODY_BYTES: usize = 1_064;
+/// Body of a site record: with the longest name and [`PREFIXES`] of IPv6.
+pub const RECORD_BODY_BYTES: usize = 770;
+/// Body of an announcement: with [`UPLINKS`] and [`ENDPOINTS`] of IPv6.
+pub const ANNOUNCEMENT_BODY_BYTES: usize = 1_061;
+/// Body of a wish to join: with the longest name and [`PREFIXES`] of IPv6.
+pub const WISH_BODY_BYTES: usize = 705;
 /// Body of a revocation.
 pub const REVOCATION_BODY_BYTES: usize = 128;
 

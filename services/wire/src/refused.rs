@@ -2,116 +2,79 @@
 
 use thiserror::Error;
 
-/// Each is the name of one rule of `docs/wire.md`; its text is the name under which it is counted. Next: drop the bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
-#[allow(missing_docs, reason = "the text of each says it; docs/wire.md, section \"Refusals\", explains it")]
-pub enum Refused {
+/// Declares the refusals with the names under which they are counted.
+macro_rules! refusals {
+    ($($variant:ident = $name:literal,)*) => {
+        /// Each is one rule of `docs/wire.md`, section "Refusals"; its text is the name under which it is counted. Next: drop the bytes.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Error)]
+        #[allow(missing_docs, reason = "the text of each says it, the document explains it")]
+        pub enum Refused {
+            $(#[error($name)] $variant,)*
+        }
+
+        impl Refused {
+            /// Every one of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+        }
+    };
+}
+
+refusals! {
     // Framing.
-    #[error("truncated")]
-    Truncated,
-    #[error("trailing-bytes")]
-    TrailingBytes,
-    #[error("version-unknown")]
-    VersionUnknown,
-    #[error("kind-unknown")]
-    KindUnknown,
-    #[error("kind-unexpected")]
-    KindUnexpected,
-    #[error("object-too-large")]
-    ObjectTooLarge,
-    #[error("message-too-large")]
-    MessageTooLarge,
-    #[error("datagram-too-large")]
-    DatagramTooLarge,
-    #[error("too-many-objects")]
-    TooManyObjects,
-    #[error("objects-out-of-order")]
-    ObjectsOutOfOrder,
+    Truncated = "truncated",
+    TrailingBytes = "trailing-bytes",
+    VersionUnknown = "version-unknown",
+    KindUnknown = "kind-unknown",
+    KindUnexpected = "kind-unexpected",
+    ObjectTooLarge = "object-too-large",
+    MessageTooLarge = "message-too-large",
+    DatagramTooLarge = "datagram-too-large",
+    TooManyObjects = "too-many-objects",
+    ObjectsOutOfOrder = "objects-out-of-order",
     // Keys and signatures.
-    #[error("key-invalid")]
-    KeyInvalid,
-    #[error("key-weak")]
-    KeyWeak,
-    #[error("tunnel-key-invalid")]
-    TunnelKeyInvalid,
-    #[error("tunnel-key-weak")]
-    TunnelKeyWeak,
-    #[error("signature-invalid")]
-    SignatureInvalid,
-    #[error("network-key-unknown")]
-    NetworkKeyUnknown,
-    #[error("seal-broken")]
-    SealBroken,
+    KeyInvalid = "key-invalid",
+    KeyWeak = "key-weak",
+    TunnelKeyInvalid = "tunnel-key-invalid",
+    TunnelKeyWeak = "tunnel-key-weak",
+    SignatureInvalid = "signature-invalid",
+    NetworkKeyUnknown = "network-key-unknown",
+    SealBroken = "seal-broken",
     // Fields of objects.
-    #[error("serial-out-of-range")]
-    SerialOutOfRange,
-    #[error("epoch-out-of-range")]
-    EpochOutOfRange,
-    #[error("sequence-out-of-range")]
-    SequenceOutOfRange,
-    #[error("time-out-of-range")]
-    TimeOutOfRange,
-    #[error("validity-inverted")]
-    ValidityInverted,
-    #[error("validity-too-long")]
-    ValidityTooLong,
-    #[error("standing-unknown")]
-    StandingUnknown,
-    #[error("name-invalid")]
-    NameInvalid,
-    #[error("roles-unknown")]
-    RolesUnknown,
-    #[error("roles-empty")]
-    RolesEmpty,
+    SerialOutOfRange = "serial-out-of-range",
+    EpochOutOfRange = "epoch-out-of-range",
+    SequenceOutOfRange = "sequence-out-of-range",
+    TimeOutOfRange = "time-out-of-range",
+    ValidityInverted = "validity-inverted",
+    ValidityTooLong = "validity-too-long",
+    StandingUnknown = "standing-unknown",
+    NameInvalid = "name-invalid",
+    RolesUnknown = "roles-unknown",
+    RolesEmpty = "roles-empty",
     // Prefixes.
-    #[error("too-many-prefixes")]
-    TooManyPrefixes,
-    #[error("prefix-family-unknown")]
-    PrefixFamilyUnknown,
-    #[error("prefix-too-long")]
-    PrefixTooLong,
-    #[error("prefix-too-wide")]
-    PrefixTooWide,
-    #[error("prefix-host-bits")]
-    PrefixHostBits,
-    #[error("prefix-reserved")]
-    PrefixReserved,
-    #[error("prefixes-out-of-order")]
-    PrefixesOutOfOrder,
-    #[error("prefixes-overlap")]
-    PrefixesOverlap,
+    TooManyPrefixes = "too-many-prefixes",
+    PrefixFamilyUnknown = "prefix-family-unknown",
+    PrefixTooLong = "prefix-too-long",
+    PrefixTooWide = "prefix-too-wide",
+    PrefixHostBits = "prefix-host-bits",
+    PrefixReserved = "prefix-reserved",
+    PrefixesOutOfOrder = "prefixes-out-of-order",
+    PrefixesOverlap = "prefixes-overlap",
     // Uplinks and endpoints.
-    #[error("too-many-uplinks")]
-    TooManyUplinks,
-    #[error("slot-out-of-range")]
-    SlotOutOfRange,
-    #[error("slots-out-of-order")]
-    SlotsOutOfOrder,
-    #[error("tunnel-key-twice")]
-    TunnelKeyTwice,
-    #[error("too-many-endpoints")]
-    TooManyEndpoints,
-    #[error("endpoint-kind-unknown")]
-    EndpointKindUnknown,
-    #[error("endpoint-family-unknown")]
-    EndpointFamilyUnknown,
-    #[error("endpoint-address-unusable")]
-    EndpointAddressUnusable,
-    #[error("endpoint-port-zero")]
-    EndpointPortZero,
-    #[error("endpoint-twice")]
-    EndpointTwice,
+    TooManyUplinks = "too-many-uplinks",
+    SlotOutOfRange = "slot-out-of-range",
+    SlotsOutOfOrder = "slots-out-of-order",
+    TunnelKeyTwice = "tunnel-key-twice",
+    TooManyEndpoints = "too-many-endpoints",
+    EndpointKindUnknown = "endpoint-kind-unknown",
+    EndpointFamilyUnknown = "endpoint-family-unknown",
+    EndpointAddressUnusable = "endpoint-address-unusable",
+    EndpointPortZero = "endpoint-port-zero",
+    EndpointTwice = "endpoint-twice",
     // Tokens and joining.
-    #[error("token-not-one")]
-    TokenNotOne,
-    #[error("token-too-long")]
-    TokenTooLong,
-    #[error("token-mistyped")]
-    TokenMistyped,
-    #[error("too-many-seeds")]
-    TooManySeeds,
-    #[error("seed-invalid")]
-    SeedInvalid,
-    #[error("join-reason-unknown")]
-    JoinReasonUnknown,
+    TokenNotOne = "token-not-one",
+    TokenTooLong = "token-too-long",
+    TokenMistyped = "token-mistyped",
+    TooManySeeds = "too-many-seeds",
+    SeedInvalid = "seed-invalid",
+    JoinReasonUnknown = "join-reason-unknown",
 }
