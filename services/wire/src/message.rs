@@ -4,7 +4,7 @@
 //! version 1 | kind 1 | body                     sealed in a datagram, or
 //! length 4 | version 1 | kind 1 | body          over TCP
 //! ```
-//! *Does*: bundles of objects; what a site knows, as hashes; what it lacks; where it is seen; joining.
+//! *Does*: announcements; bundles of objects; what a site knows, as hashes; what it lacks; where it is seen; joining.
 //! *Spec*: `docs/wire.md`, section "Messages".
 
 use std::net::SocketAddr;
@@ -19,6 +19,7 @@ use crate::{
     seal,
 };
 
+const ANNOUNCE: u8 = 0x10;
 const SUMMARY: u8 = 0x11;
 const PULL: u8 = 0x12;
 const BUNDLE: u8 = 0x13;
@@ -31,6 +32,8 @@ const LENGTH_BYTES: usize = 4;
 /// What one site says to another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
+    /// This is how to reach me. Only this counts as having heard a site: in a bundle, others speak of it.
+    Announce(Unverified<Announcement>),
     /// What I know.
     Summary(Box<Summary>),
     /// What I lack: all of these buckets, and all signers.
@@ -103,6 +106,7 @@ impl Message {
         writer.u8(VERSION);
         writer.u8(self.kind());
         match self {
+            Self::Announce(announcement) => writer.bytes(announcement.as_bytes()),
             Self::Summary(summary) => summary.write(&mut writer),
             Self::Pull { members, announcements } => {
                 writer.u64(members.0);
@@ -130,6 +134,7 @@ impl Message {
             return Err(Refused::VersionUnknown);
         }
         let message = match reader.u8()? {
+            ANNOUNCE => Self::Announce(Unverified::read(&mut reader)?),
             SUMMARY => Self::Summary(Box::new(Summary::read(&mut reader)?)),
             PULL => Self::Pull { members: BucketSet(reader.u64()?), announcements: BucketSet(reader.u64()?) },
             BUNDLE => Self::Bundle(Bundle::read(&mut reader)?),
@@ -144,6 +149,7 @@ impl Message {
 
     const fn kind(&self) -> u8 {
         match self {
+            Self::Announce(_) => ANNOUNCE,
             Self::Summary(_) => SUMMARY,
             Self::Pull { .. } => PULL,
             Self::Bundle(_) => BUNDLE,

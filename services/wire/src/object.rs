@@ -80,7 +80,7 @@ pub(crate) mod sealed {
 }
 
 /// An object whose fields are in order and whose signature nobody has checked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Unverified<B> {
     body: B,
     bytes: Box<[u8]>,
@@ -126,6 +126,12 @@ impl<B: Body> Unverified<B> {
         &self.bytes
     }
 
+    /// Of all its bytes; decides between two that are otherwise equal.
+    #[must_use]
+    pub fn digest(&self) -> Digest32 {
+        sha256(&[&self.bytes])
+    }
+
     /// What it claims. Nobody vouches for it.
     #[must_use]
     pub const fn claims(&self) -> &B {
@@ -147,7 +153,7 @@ impl<B: Body> Unverified<B> {
 }
 
 /// An object that the holder of a key has signed. Whether that key may do so is what the roster knows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Verified<B> {
     body: B,
     bytes: Box<[u8]>,
@@ -170,6 +176,18 @@ impl<B: Body> Verified<B> {
     #[must_use]
     pub fn into_unverified(self) -> Unverified<B> {
         Unverified { body: self.body, bytes: self.bytes }
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for Unverified<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Unverified").field(&self.body).finish()
+    }
+}
+
+impl<B: fmt::Debug> fmt::Debug for Verified<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Verified").field(&self.body).finish()
     }
 }
 

@@ -47,6 +47,7 @@ fn messages() {
     let admission = Admission { network_key: network_key(), bundle: bundle() };
     let answer = JoinAnswer::seal(&request, &token().secret, &Ok(admission), [0x22; 24]).unwrap();
     let messages = [
+        ("announce", Message::Announce(announcement().sign(&key(SITE)).unwrap().into_unverified())),
         ("summary", Message::Summary(Box::new(summary))),
         ("pull", Message::Pull { members: BucketSet(1), announcements: BucketSet(1 << 63) }),
         ("bundle", Message::Bundle(bundle())),
