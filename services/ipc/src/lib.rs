@@ -16,6 +16,7 @@ pub mod clock;
 pub mod config;
 pub mod init;
 pub mod link;
+pub mod mesh;
 
 pub use access::{Access, InvalidAccess};
 pub use client::{CallError, call, follow};

@@ -163,9 +163,14 @@ impl Mesh {
         self.answer(source, message, patronus_wire::limit::MESSAGE_BYTES / 2, now)
     }
 
-    /// Counts what the shell could not read.
-    pub fn handle_unreadable(&mut self, refused: Refused) {
-        self.refusals.count(refused.into());
+    /// Counts what the shell did not use.
+    pub fn handle_refusal(&mut self, refusal: Refusal) {
+        self.refusals.count(refusal);
+    }
+
+    /// There are devices on which nobody has heard this site yet.
+    pub fn handle_new_neighbourhood(&mut self, now: Now) {
+        self.beacon.handle_change(now.ms);
     }
 
     /// How this site can be reached now.
@@ -254,6 +259,18 @@ impl Mesh {
     #[must_use]
     pub const fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    /// Changes with every object of the roster.
+    #[must_use]
+    pub const fn roster_digest(&self) -> Digest32 {
+        self.roster_digest
+    }
+
+    /// What this site announced last.
+    #[must_use]
+    pub const fn own(&self) -> Option<&Verified<Announcement>> {
+        self.own.as_ref()
     }
 
     /// What of it counts now.

@@ -57,6 +57,18 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// An endpoint at this address.
+    ///
+    /// # Errors
+    /// [`Refused::EndpointAddressUnusable`], [`Refused::EndpointPortZero`]: others would refuse it.
+    pub fn new(kind: EndpointKind, address: SocketAddr) -> Result<Self, Refused> {
+        let mut writer = Writer::default();
+        write_socket(&address, &mut writer);
+        // Without the scope and flow of an IPv6 socket, which mean nothing to others.
+        let address = read_socket(&mut Reader::new(&writer.into_bytes()))?;
+        Ok(Self { kind, address })
+    }
+
     pub(crate) fn write(&self, writer: &mut Writer) {
         writer.u8(self.kind.number());
         write_socket(&self.address, writer);

@@ -1,0 +1,395 @@
+//! The loop: hear, decide, write, say, publish; then wait.
+//!
+//! *Does*: wait for the claim, take over the identity, begin or take up a membership.
+//! *Never does*: say what is not on disk, hold up its readiness until there is a network.
+
+use std::{io, sync::Arc, time::Duration};
+
+use ed25519_dalek::SigningKey;
+use patronus_ipc::{
+    Answer, Context, Handler,
+    clock::{self, Clock},
+    config::{self, Config},
+    link::{self, Link},
+    mesh::{self, Reply, State},
+    tunnel::{self, Tunnel},
+};
+use patronus_mesh::{Event, Invitations, Mesh, Now, Refusal};
+use patronus_types::{IpNet, SiteId, SiteName};
+use patronus_wire::{Admission, Capabilities, Digest32, IdentityKey, JoinAnswer, JoinRequest, site_id};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
+    time::sleep,
+};
+
+use super::{
+    Fatal,
+    apply::Wish,
+    lan::{Heard, Lan},
+    moment,
+    phase::{Member, Phase},
+    publish,
+    requests::recorded_bundle,
+    sources,
+    store::{Membership, Store},
+};
+
+/// Requests of other services that wait.
+const REQUESTS: usize = 16;
+/// Counters and the time of hearing are told at most this often; what changes otherwise at once.
+const PUBLISH_MS: u64 = 1_000;
+/// Records renewed in one go.
+const RENEWALS: usize = 32;
+
+/// Who this box is, by its claim.
+pub(crate) struct Own {
+    pub(crate) identity: SigningKey,
+    pub(crate) site: SiteId,
+    pub(crate) name: SiteName,
+    /// Its LAN.
+    pub(crate) prefixes: Vec<IpNet>,
+    boot_epoch: u64,
+}
+
+pub(crate) struct Service {
+    pub(crate) store: Store,
+    pub(crate) own: Option<Own>,
+    pub(crate) phase: Phase,
+    pub(crate) invitations: Invitations,
+    lan: Lan,
+    wish: Option<Wish>,
+    saved: Digest32,
+    renewed_ms: u64,
+    published_ms: u64,
+    state: watch::Sender<Reply>,
+    ipc_dir: std::path::PathBuf,
+}
+
+/// A request with the place for its answer.
+type Asked = (mesh::Request, oneshot::Sender<Reply>);
+
+/// Runs until SIGTERM.
+pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
+    let mut service = Service::open(&context)?;
+    let (sender, mut requests) = mpsc::channel(REQUESTS);
+    let mut answering = serve(&context, &service.state, sender)?;
+    let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || config::Request::Watch);
+    let mut link = patronus_ipc::follow::<Link>(&context.ipc_dir, || link::Request::Watch);
+    let mut clock = patronus_ipc::follow::<Clock>(&context.ipc_dir, || clock::Request::Watch);
+    let mut tunnel = patronus_ipc::follow::<Tunnel>(&context.ipc_dir, || tunnel::Request::Watch);
+    context.ready();
+    loop {
+        let pause_ms = service.deadline().saturating_sub(moment::uptime_ms());
+        let mut is_asked = false;
+        tokio::select! {
+            Some(heard) = service.lan.heard() => service.hear(&heard, moment::now(clock.borrow().as_ref()))?,
+            Some((request, answer)) = requests.recv() => {
+                let reply = service.handle_request(request, moment::now(clock.borrow().as_ref()))?;
+                is_asked = true;
+                // Who has gone away needs no answer.
+                let _ = answer.send(reply);
+            }
+            Ok(()) = config.changed() => {
+                let newest = config.borrow_and_update().clone();
+                service.follow_config(newest, moment::now(clock.borrow().as_ref())).await?;
+            }
+            Ok(()) = link.changed() => {}
+            Ok(()) = tunnel.changed() => {}
+            Ok(()) = clock.changed() => {}
+            () = sleep(Duration::from_millis(pause_ms)) => {}
+            ended = &mut answering => return Err(Fatal::not_answering(ended)),
+            _ = terminate.recv() => return Ok(()),
+        }
+        let now = moment::now(clock.borrow_and_update().as_ref());
+        service.follow_sources(link.borrow_and_update().as_ref(), tunnel.borrow_and_update().as_ref(), now);
+        service.advance(now)?;
+        service.publish(is_asked, now);
+    }
+}
+
+impl Service {
+    fn open(context: &Context) -> Result<Self, Fatal> {
+        let opened = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?;
+        if let Some(set_aside) = opened.set_aside {
+            tracing::error!(reason = set_aside.reason, kept_as = %set_aside.to.display(),
+                "keys and roster are damaged and were set aside; this box is in no network: join again");
+        }
+        Ok(Self {
+            store: opened.content,
+            own: None,
+            phase: Phase::Alone,
+            invitations: Invitations::new(),
+            lan: Lan::new(),
+            wish: None,
+            saved: [0; 32],
+            renewed_ms: 0,
+            published_ms: 0,
+            state: watch::Sender::new(Reply::State(Box::default())),
+            ipc_dir: context.ipc_dir.clone(),
+        })
+    }
+
+    /// The claim, and every later name of the site and prefix of its LAN.
+    async fn follow_config(&mut self, newest: Option<config::Reply>, now: Now) -> Result<(), Fatal> {
+        let Some(config::Reply::State(state)) = newest else { return Ok(()) };
+        let Some(claimed) = state.claimed else { return Ok(()) };
+        let lan = &claimed.document.lan;
+        let prefixes = [Some(IpNet::V4(lan.address.trunc())), lan.address_v6.map(|net| IpNet::V6(net.trunc()))];
+        let (name, prefixes) = (claimed.document.site.name, prefixes.into_iter().flatten().collect());
+        match &mut self.own {
+            Some(own) if own.site == claimed.site_id => {
+                (own.name, own.prefixes) = (name, prefixes);
+                Ok(())
+            }
+            Some(_) => Err(Fatal::OtherIdentity),
+            None => {
+                let identity = self.identity().await?;
+                let site = site_id(&IdentityKey::from(&identity));
+                let boot_epoch = self.store.begin(site)?;
+                self.own = Some(Own { identity, site, name, prefixes, boot_epoch });
+                self.wish = Some(Wish::new(&self.ipc_dir, boot_epoch));
+                self.invitations = self.store.invitations()?;
+                match self.store.load()? {
+                    Some(membership) => self.take_up(membership, now),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+
+    async fn identity(&self) -> Result<SigningKey, Fatal> {
+        match patronus_ipc::call::<Config>(&self.ipc_dir, &config::Request::Identity).await {
+            Ok(config::Reply::Identity(Some(seed))) => Ok(SigningKey::from_bytes(&seed.0)),
+            Ok(_) => Err(Fatal::Missing("the identity")),
+            Err(error) => Err(Fatal::Io("identity", io::Error::other(error))),
+        }
+    }
+
+    /// Keeps a new membership, then begins with it.
+    pub(crate) fn begin_membership(&mut self, membership: Membership, now: Now) -> Result<(), Fatal> {
+        self.store.save(&membership)?;
+        self.take_up(membership, now)
+    }
+
+    fn take_up(&mut self, membership: Membership, now: Now) -> Result<(), Fatal> {
+        let Some(own) = &self.own else { return Ok(()) };
+        let Membership { roster, network_key, signer } = membership;
+        tracing::info!(network = ?roster.network(), sites = roster.sites(), "in a network");
+        self.saved = roster.digest();
+        let mut mesh = Mesh::new(own.identity.clone(), roster, network_key, own.boot_epoch, now);
+        mesh.restore(self.store.announcements()?);
+        self.phase = Phase::Member(Box::new(Member { mesh, signer }));
+        Ok(())
+    }
+
+    fn hear(&mut self, heard: &Heard, now: Now) -> Result<(), Fatal> {
+        match &mut self.phase {
+            Phase::Alone => Ok(()),
+            Phase::Member(member) => {
+                member.mesh.handle_datagram(heard.source, &heard.datagram, now);
+                Ok(())
+            }
+            Phase::Joining(joining) => {
+                let Some(answer) = joining.handle_datagram(&heard.datagram) else { return Ok(()) };
+                match joining.joiner.handle_answer(&answer, now.clock) {
+                    Ok(joined) => {
+                        let (roster, network_key) = (joined.roster, joined.network_key);
+                        self.begin_membership(Membership { roster, network_key, signer: None }, now)
+                    }
+                    Err(error) => {
+                        joining.handle_no(error);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+
+    fn follow_sources(&mut self, link: Option<&link::State>, tunnel: Option<&tunnel::Reply>, now: Now) {
+        let Some(link) = link else { return };
+        let is_new = self.lan.follow(&sources::devices(link));
+        let Phase::Member(member) = &mut self.phase else { return };
+        if is_new {
+            member.mesh.handle_new_neighbourhood(now);
+        }
+        let offers = match tunnel {
+            Some(tunnel::Reply::State(state)) => sources::offers(link, state),
+            _ => return,
+        };
+        member.mesh.handle_uplinks(Capabilities::default(), offers, now);
+    }
+
+    /// What time demands, what has happened, what is to be said.
+    fn advance(&mut self, now: Now) -> Result<(), Fatal> {
+        if let Phase::Member(member) = &mut self.phase {
+            member.mesh.handle_timeout(now, u64::from_be_bytes(moment::random()?));
+        }
+        self.renew_due(now)?;
+        while let Some(event) = self.poll_event() {
+            self.follow_event(event, now)?;
+        }
+        if let Phase::Member(member) = &self.phase {
+            if self.saved != member.mesh.roster_digest() {
+                self.store.save_roster(member.mesh.roster())?;
+                self.saved = member.mesh.roster_digest();
+            }
+            if let Some(wish) = &mut self.wish {
+                wish.set(sources::desired(&member.mesh));
+            }
+        }
+        while let Some(transmit) = self.phase.poll_transmit(moment::random()?, now) {
+            self.lan.send(&transmit);
+        }
+        Ok(())
+    }
+
+    fn poll_event(&mut self) -> Option<Event> {
+        match &mut self.phase {
+            Phase::Member(member) => member.mesh.poll_event(),
+            _ => None,
+        }
+    }
+
+    fn follow_event(&mut self, event: Event, now: Now) -> Result<(), Fatal> {
+        let Phase::Member(member) = &mut self.phase else { return Ok(()) };
+        match event {
+            Event::SiteMoved(site) => {
+                let announcement = member.mesh.book().get(&site).map(|heard| &heard.announcement);
+                self.store.save_announcement(&site, announcement)?;
+            }
+            Event::SiteRevoked(site) => {
+                tracing::warn!(?site, "site revoked");
+                self.store.save_announcement(&site, None)?;
+            }
+            Event::JoinRequested { source, request } => {
+                if let Some(answer) = self.admit(&request, now)?
+                    && let Phase::Member(member) = &mut self.phase
+                {
+                    member.mesh.send_answer(source, answer);
+                }
+            }
+            other => tracing::info!(event = ?other, "mesh"),
+        }
+        Ok(())
+    }
+
+    /// Decides a request to join, and gives the answer to it; none if it is not sealed with a token of this box.
+    fn admit(&mut self, request: &JoinRequest, now: Now) -> Result<Option<JoinAnswer>, Fatal> {
+        let Phase::Member(member) = &mut self.phase else { return Ok(None) };
+        let Some(registrar) = member.registrar(now) else {
+            member.mesh.handle_refusal(Refusal::JoinNotHere);
+            return Ok(None);
+        };
+        let outcome = match self.store.admit(&request.token, |invitation| registrar.admit(request, invitation))? {
+            None => {
+                member.mesh.handle_refusal(Refusal::JoinNotHere);
+                return Ok(None);
+            }
+            Some(Err(refused)) => {
+                member.mesh.handle_refusal(refused.into());
+                return Ok(None);
+            }
+            Some(Ok(outcome)) => outcome,
+        };
+        let outcome = match outcome {
+            Err(refusal) => {
+                tracing::warn!(%refusal, "join refused");
+                Err(refusal)
+            }
+            Ok(admitted) => {
+                tracing::info!(site = ?admitted.site, "site admitted");
+                if let Some(record) = admitted.record {
+                    member.mesh.handle_own(recorded_bundle(record), now);
+                }
+                if let Some(invitation) = self.invitations.get_mut(&request.token) {
+                    invitation.used = Some(admitted.used);
+                }
+                member.mesh.network_key().cloned().map(|network_key| Admission {
+                    network_key,
+                    bundle: member.mesh.roster().excerpt(&[admitted.site, member.mesh.site()]),
+                }).ok_or(patronus_wire::JoinRefusal::SignerUnable)
+            }
+        };
+        let Some(invitation) = self.invitations.get(&request.token) else { return Ok(None) };
+        Ok(JoinAnswer::seal(request, &invitation.secret(), &outcome, moment::random()?).ok())
+    }
+
+    /// Signs anew what will end, once a minute.
+    fn renew_due(&mut self, now: Now) -> Result<(), Fatal> {
+        if now.ms < self.renewed_ms {
+            return Ok(());
+        }
+        self.renewed_ms = now.ms.saturating_add(60_000);
+        let Phase::Member(member) = &mut self.phase else { return Ok(()) };
+        let Some(registrar) = member.registrar(now) else { return Ok(()) };
+        let due = registrar.due().into_iter().take(RENEWALS);
+        let renewed: Vec<_> = due.filter_map(|site| registrar.renew(site).ok()).collect();
+        for record in renewed {
+            tracing::info!(site = %record.name, "record renewed");
+            member.mesh.handle_own(recorded_bundle(record), now);
+        }
+        Ok(())
+    }
+
+    fn deadline(&self) -> u64 {
+        let tick_ms = self.published_ms.saturating_add(PUBLISH_MS);
+        self.phase.deadline().map_or(tick_ms, |deadline| deadline.min(tick_ms))
+    }
+
+    /// The state as it was told last.
+    pub(crate) fn state(&self) -> State {
+        match &*self.state.borrow() {
+            Reply::State(state) => (**state).clone(),
+            _ => State::default(),
+        }
+    }
+
+    fn publish(&mut self, at_once: bool, now: Now) {
+        let new = publish::state(self.own.as_ref().map(|own| own.site), &self.phase, &self.invitations);
+        let old = self.state();
+        let is_time = now.ms >= self.published_ms.saturating_add(PUBLISH_MS);
+        if is_time {
+            self.published_ms = now.ms;
+        }
+        let is_changed = State { generation: old.generation, ..new.clone() } != old;
+        if is_changed && (at_once || is_time || publish::is_news(&old, &new)) {
+            let generation = old.generation.next();
+            self.state.send_replace(Reply::State(Box::new(State { generation, ..new })));
+        }
+    }
+}
+
+struct Desk {
+    state: watch::Receiver<Reply>,
+    requests: mpsc::Sender<Asked>,
+}
+
+impl Handler<mesh::Mesh> for Desk {
+    async fn handle(&self, _: u32, request: mesh::Request) -> Answer<mesh::Mesh> {
+        if request == mesh::Request::Watch {
+            return Answer::Follow(self.state.clone());
+        }
+        let (sender, answer) = oneshot::channel();
+        let asked = self.requests.send((request, sender)).await;
+        let reply = if asked.is_ok() { answer.await.ok() } else { None };
+        // Only while the service ends.
+        Answer::Once(reply.unwrap_or_else(|| {
+            let (code, message) = ("ending".to_owned(), "the service is being restarted: ask again".to_owned());
+            Reply::Rejected(mesh::Problem { code, message })
+        }))
+    }
+}
+
+/// Answers in a task of its own. When it ends, so must the service: others could not follow it any more.
+fn serve(
+    context: &Context,
+    state: &watch::Sender<Reply>,
+    requests: mpsc::Sender<Asked>,
+) -> Result<JoinHandle<io::Result<()>>, Fatal> {
+    let listener = context.take_listener().ok_or(Fatal::Missing("a listening socket"))?;
+    let desk = Arc::new(Desk { state: state.subscribe(), requests });
+    Ok(tokio::spawn(patronus_ipc::serve::<mesh::Mesh>(listener, context.access.clone(), desk)))
+}
