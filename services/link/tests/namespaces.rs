@@ -38,7 +38,7 @@ fn document() -> Document {
 fn first_boot_gives_the_lan_address_and_a_lease_on_wan() {
     let mut lab = Lab::new();
     let server = Server::start(&lab.wan);
-    lab.start();
+    lab.service.start();
     let state = lab.wait_for("a lease", bound);
     let roles: Vec<(&str, Role)> = state.ports.iter().map(|port| (port.name.as_str(), port.role)).collect();
     assert_eq!(roles, [("eth0", Role::Wan), ("eth1", Role::Lan)]);
@@ -64,7 +64,7 @@ fn a_short_lease_is_renewed_and_a_refused_one_is_replaced() {
     let mut lab = Lab::new();
     let server = Server::start(&lab.wan);
     server.set(|manners| manners.lease_s = 4);
-    lab.start();
+    lab.service.start();
     lab.wait_for("a lease", bound);
     lab.eventually("renewals", || server.seen().len() >= 4);
     assert!(bound(&lab.wait_for("still bound", |_| true)));
@@ -80,7 +80,7 @@ fn a_silent_server_that_wakes_up_is_found() {
     let mut lab = Lab::new();
     let server = Server::start(&lab.wan);
     server.set(|manners| manners.silent = true);
-    lab.start();
+    lab.service.start();
     lab.eventually("two questions", || server.seen().len() >= 2);
     server.set(|manners| manners.silent = false);
     lab.wait_for("a lease", bound);
@@ -90,14 +90,14 @@ fn a_silent_server_that_wakes_up_is_found() {
 fn after_a_power_cut_the_old_address_is_asked_for_first() {
     let mut lab = Lab::new();
     let server = Server::start(&lab.wan);
-    lab.start();
+    lab.service.start();
     lab.wait_for("a lease", bound);
-    lab.kill();
+    lab.service.kill();
     // A new boot: the port lost everything, and the record is of another boot.
     forget_boot(&lab);
     lab.inside.ip(&["addr", "flush", "dev", "eth0"]);
     server.set(|manners| manners.seen.clear());
-    lab.start();
+    lab.service.start();
     lab.wait_for("a lease", bound);
     assert_eq!(server.seen(), [(MessageType::Request, Some([203, 0, 113, 9].into()))]);
 }
@@ -122,7 +122,7 @@ fn forget_boot(lab: &Lab) {
 fn a_kill_changes_nothing_and_a_connection_over_the_lan_goes_on() {
     let mut lab = Lab::new();
     let server = Server::start(&lab.wan);
-    lab.start();
+    lab.service.start();
     lab.wait_for("a lease", bound);
     lab.lan.ip(&["addr", "add", "192.168.42.9/24", "dev", "l0"]);
     let accept = lab.inside.run(|| TcpListener::bind("192.168.42.1:443").unwrap()).join().unwrap();
@@ -131,16 +131,16 @@ fn a_kill_changes_nothing_and_a_connection_over_the_lan_goes_on() {
     let before = picture(&lab);
     let asked = server.seen().len();
     for _ in 0..3 {
-        lab.kill();
+        lab.service.kill();
         near.write_all(b"still here").unwrap();
-        lab.start();
+        lab.service.start();
         let mut word = [0; 10];
         far.read_exact(&mut word).unwrap();
         assert_eq!(&word, b"still here");
         assert_eq!(picture(&lab), before);
     }
     assert_eq!(server.seen().len(), asked, "nothing was asked again");
-    assert!(lab.terminate(), "SIGTERM ends it well");
+    assert!(lab.service.terminate(), "SIGTERM ends it well");
     assert_eq!(picture(&lab), before);
 }
 
@@ -158,7 +158,7 @@ fn picture(lab: &Lab) -> [String; 4] {
 fn a_pulled_wan_cable_takes_the_default_route_and_plugging_in_brings_it_back() {
     let mut lab = Lab::new();
     let _server = Server::start(&lab.wan);
-    lab.start();
+    lab.service.start();
     lab.wait_for("a lease", bound);
     lab.wan.ip(&["link", "set", "w0", "down"]);
     lab.wait_for("no carrier", |state| !state.uplinks[0].carrier);
@@ -171,7 +171,7 @@ fn a_pulled_wan_cable_takes_the_default_route_and_plugging_in_brings_it_back() {
 #[test]
 fn a_document_replaces_the_first_boot_settings_without_a_restart() {
     let mut lab = Lab::new();
-    lab.start();
+    lab.service.start();
     lab.configure(document());
     lab.wait_for("the static address", |state| uplink_address(state).as_deref() == Some("203.0.113.50/24"));
     let state =
@@ -184,7 +184,7 @@ fn a_document_replaces_the_first_boot_settings_without_a_restart() {
 #[test]
 fn ports_change_roles_come_and_go() {
     let mut lab = Lab::new();
-    lab.start();
+    lab.service.start();
     let mut swapped = document();
     swapped.lan.ports = vec!["eth0".parse().unwrap()];
     swapped.uplinks[0].port = "eth1".parse().unwrap();
@@ -205,7 +205,7 @@ fn a_lease_inside_the_lan_is_refused_and_said() {
     let mut lab = Lab::new();
     let server = Server::start(&lab.wan);
     server.set(|manners| manners.address = [192, 168, 42, 77].into());
-    lab.start();
+    lab.service.start();
     let state =
         lab.wait_for("the problem", |state| state.uplinks.first().is_some_and(|uplink| uplink.problem.is_some()));
     assert!(state.uplinks[0].problem.as_ref().unwrap().contains("LAN"));
@@ -216,7 +216,7 @@ fn a_lease_inside_the_lan_is_refused_and_said() {
 fn a_stranger_on_wan_gets_nothing_from_any_port_and_the_lan_reaches_the_page() {
     let mut lab = Lab::new();
     let _server = Server::start(&lab.wan);
-    lab.start();
+    lab.service.start();
     lab.wait_for("a lease", bound);
     lab.lan.ip(&["addr", "add", "192.168.42.9/24", "dev", "l0"]);
     // Worse than the real page, which is bound to the LAN: a listener on every address.
@@ -236,7 +236,7 @@ fn a_stranger_on_wan_gets_nothing_from_any_port_and_the_lan_reaches_the_page() {
 #[test]
 fn a_service_that_cannot_answer_any_more_ends_so_that_it_is_started_anew() {
     let mut lab = Lab::new();
-    assert!(lab.start_unreachable());
+    assert!(lab.service.start_unreachable());
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_flood_to_port_68_is_counted_and_does_not_write_the_log_or_keep_the_box_from
     const FLOOD: u64 = 20_000;
     let mut lab = Lab::new();
     let server = Server::start(&lab.wan);
-    lab.start();
+    lab.service.start();
     lab.wait_for("a lease", bound);
     let flood = lab.wan.run(|| {
         let socket = UdpSocket::bind((SERVER, 0)).unwrap();
@@ -258,5 +258,5 @@ fn a_flood_to_port_68_is_counted_and_does_not_write_the_log_or_keep_the_box_from
     lab.wan.ip(&["link", "set", "w0", "down"]);
     let state = lab.wait_for("counts", |state| state.rejected.contains_key("truncated"));
     assert!(state.rejected["truncated"] <= FLOOD);
-    assert!(lab.log().matches("not used").count() <= 2, "{}", lab.log());
+    assert!(lab.service.log().matches("not used").count() <= 2, "{}", lab.service.log());
 }

@@ -10,9 +10,8 @@ use dhcproto::{
     Decodable, Decoder, Encodable, Encoder,
     v4::{DhcpOption, Message, MessageType, Opcode, OptionCode},
 };
+use patronus_lab::Namespace;
 use socket2::{Domain, Socket, Type};
-
-use super::Namespace;
 
 pub const SERVER: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 

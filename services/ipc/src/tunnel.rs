@@ -1,0 +1,203 @@
+//! What `tunnel` answers: its keys, its paths and how they are; and what `mesh` tells it.
+
+use std::{collections::BTreeMap, fmt, net::SocketAddr};
+
+use patronus_types::{Generation, IpNet, PortName, SiteId, UplinkSlot};
+use serde::{Deserialize, Serialize};
+
+use crate::{Operation, Protocol};
+
+/// `tunnel`'s protocol.
+#[derive(Debug)]
+pub struct Tunnel;
+
+impl Protocol for Tunnel {
+    const SERVICE: &'static str = "tunnel";
+    type Request = Request;
+    type Reply = Reply;
+}
+
+/// What may be asked of `tunnel`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Follow the state: now and at each change.
+    Watch,
+    /// These are the sites, and what each may do. Kept on disk before it is answered.
+    Apply(Box<Desired>),
+    /// Give a slot a new key. Sessions of that slot end; `mesh` announces the new key.
+    Rotate(UplinkSlot),
+}
+
+impl Operation for Request {
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::Apply(_) => "apply",
+            Self::Rotate(_) => "rotate",
+        }
+    }
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// To `watch`.
+    State(Box<State>),
+    /// To `apply`: it is on disk, and in force with the next packet.
+    Applied(Generation),
+    /// To `rotate`: the new key is on disk.
+    Rotated(SlotKey),
+    /// Nothing was changed.
+    Rejected(Rejected),
+}
+
+/// Why nothing was changed. A name for each, see `docs/ipc.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Rejected {
+    /// Older than what is in force.
+    #[error("stale-generation")]
+    StaleGeneration,
+    /// More peers than a network may have.
+    #[error("too-many-peers")]
+    TooManyPeers,
+    /// A peer stands in the list twice, or one of its slots.
+    #[error("repeated")]
+    Repeated,
+    /// A key that two slots share.
+    #[error("key-used-twice")]
+    KeyUsedTwice,
+    /// More candidates for one slot than are tried.
+    #[error("too-many-endpoints")]
+    TooManyEndpoints,
+    /// More prefixes than a site may have.
+    #[error("too-many-prefixes")]
+    TooManyPrefixes,
+    /// The box has no such slot.
+    #[error("unknown-slot")]
+    UnknownSlot,
+}
+
+/// An X25519 public key of one uplink slot. Never an identity key.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SlotKey(pub [u8; 32]);
+
+impl fmt::Display for SlotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for SlotKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SlotKey({self})")
+    }
+}
+
+/// All sites to have tunnels with.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Desired {
+    /// Grows with every change.
+    pub generation: Generation,
+    /// The sites, this one not among them.
+    pub peers: Vec<Peer>,
+}
+
+/// A site to have tunnels with: one path for each pair of a slot here and a slot there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Who it is.
+    pub site: SiteId,
+    /// Its uplinks.
+    pub slots: Vec<RemoteSlot>,
+    /// What its record grants it: packets come from and go to these addresses only.
+    pub prefixes: Vec<IpNet>,
+    /// Seconds after which a silent path is sent a keepalive; `None` for no keepalives.
+    pub keepalive_s: Option<u16>,
+}
+
+/// An uplink of another site.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemoteSlot {
+    /// Its number.
+    pub slot: UplinkSlot,
+    /// Its key.
+    pub public_key: SlotKey,
+    /// Where it may be reached, best first. Empty if only it can begin.
+    pub endpoints: Vec<SocketAddr>,
+}
+
+/// Keys, paths and their state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Grows with every change since `tunnel` started. Counters alone change it at most every second.
+    pub generation: Generation,
+    /// The generation of [`Desired`] in force.
+    pub applied: Generation,
+    /// The box's own slots.
+    pub slots: Vec<Slot>,
+    /// Every path, by peer, local slot and remote slot.
+    pub paths: Vec<PathState>,
+    /// Datagrams and packets that were dropped, by reason.
+    pub rejected: BTreeMap<String, u64>,
+}
+
+/// A slot of this box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Slot {
+    /// Its number.
+    pub slot: UplinkSlot,
+    /// Its device.
+    pub device: PortName,
+    /// Its public key.
+    pub public_key: SlotKey,
+    /// The UDP port of its sessions.
+    pub listen_port: u16,
+}
+
+/// Whether packets can go over a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PathStatus {
+    /// There is a session.
+    Up,
+    /// There is none; it is tried all the time.
+    Down,
+}
+
+/// A path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathState {
+    /// The site at the far end.
+    pub peer: SiteId,
+    /// The slot here.
+    pub local: UplinkSlot,
+    /// The slot there.
+    pub remote: UplinkSlot,
+    /// Whether packets can go.
+    pub status: PathStatus,
+    /// Where the peer was when it was heard last.
+    pub endpoint: Option<SocketAddr>,
+    /// Age of the session in use, in milliseconds.
+    pub session_age_ms: Option<u64>,
+    /// How long ago the last authentic datagram came, in milliseconds.
+    pub heard_ago_ms: Option<u64>,
+    /// What went there.
+    pub sent: Traffic,
+    /// What came from there.
+    pub received: Traffic,
+    /// Packets sent there that have not come here, by the counters of those that have.
+    pub lost: u64,
+    /// Packets that came after one that was sent later.
+    pub reordered: u64,
+}
+
+/// What went one way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Inner packets.
+    pub packets: u64,
+    /// Bytes of inner packets.
+    pub bytes: u64,
+    /// Handshake messages: initiations and responses.
+    pub handshakes: u64,
+}

@@ -1,0 +1,34 @@
+//! WireGuard sessions on every path.
+//!
+//! *Does*: packets of TUN devices in, datagrams out, and back; which peer and which path they belong to; when to shake hands.
+//! *Never does*: open a socket or a device, read a clock, draw a random number of its own: those come in as arguments from the shell
+//! (`main.rs`). The one exception is named where it is: WireGuard's protocol core has its own clock and randomness (`noise.rs`).
+//! *Spec*: the WireGuard paper (Donenfeld, NDSS 2017); `docs/tunnel.md`.
+#![forbid(unsafe_code)]
+
+mod budget;
+pub mod checksum;
+mod coalesce;
+pub mod desired;
+mod inbox;
+pub mod limit;
+pub mod mtu;
+pub mod noise;
+mod outbox;
+mod packet;
+mod path;
+mod prefixes;
+mod received;
+mod reject;
+pub mod segment;
+mod shard;
+pub mod vnet;
+
+pub use inbox::{Coalesce, Frame};
+pub use outbox::Transmit;
+pub use packet::Packet;
+pub use path::{Path, Wanted};
+pub use prefixes::Prefixes;
+pub use received::Received;
+pub use reject::{Reject, Rejects};
+pub use shard::Shard;

@@ -1,0 +1,57 @@
+//! The limits of the tunnel, in one place: what WireGuard says, then what this implementation chose.
+
+use std::time::Duration;
+
+/// Header and tag that a data message has around an inner packet (WireGuard paper, section 5.4.6).
+pub const DATA_OVERHEAD_BYTES: usize = 32;
+/// Smallest message with a kind: a keepalive.
+pub const DATA_MIN_BYTES: usize = DATA_OVERHEAD_BYTES;
+/// Inner packets are padded to a multiple of this.
+pub const PADDING_BYTES: usize = 16;
+/// An initiation, the longest message that is not data.
+pub const HANDSHAKE_BYTES: usize = 148;
+/// Sessions older than this carry nothing (Reject-After-Time).
+pub const SESSION_LIFETIME: Duration = Duration::from_secs(180);
+
+/// Largest IP packet that goes into or comes out of a TUN device as one frame.
+pub const FRAME_BYTES: usize = 65_535;
+/// What one `sendmsg` with UDP segmentation may carry: the largest UDP payload over IPv4.
+pub const BATCH_BYTES: usize = 65_507;
+/// Segments that the kernel takes in one `sendmsg` (`UDP_MAX_SEGMENTS`; 128 since Linux 6.9, older kernels take 64).
+pub const BATCH_SEGMENTS: usize = 64;
+/// Batches between two flushes; a packet that would need one more is dropped. A super-frame of the smallest MSS (48) needs 22.
+pub const BATCHES: usize = 32;
+/// Smallest segment size that a super-frame may ask for. The kernel's own TCP does not go below 48.
+pub const SEGMENT_MIN_BYTES: usize = 48;
+
+/// Decrypted bytes between two flushes towards the TUN devices.
+pub const ARENA_BYTES: usize = 256 * 1024;
+/// Flows that are coalesced side by side; packets of one more are passed on alone.
+pub const COALESCED_FLOWS: usize = 16;
+/// Packets that become one super-frame; the kernel's own receive offload stops there, too.
+pub const COALESCED_PACKETS: usize = 64;
+
+/// Peers with a path over one uplink slot, counted for each of their slots.
+pub const PATHS: usize = 4096;
+/// Sites in one network, this one not counted.
+pub const PEERS: usize = 2048;
+/// Endpoint candidates of one remote slot.
+pub const CANDIDATES: usize = 8;
+/// Prefixes granted to one site.
+pub const PREFIXES: usize = 32;
+
+/// Handshake messages a second of all strangers together before they must prove their address by a cookie.
+/// A site that starts shakes hands with all others at once, and each handshake costs a quarter of a millisecond.
+pub const HANDSHAKES_PER_SECOND: u64 = 1000;
+/// Handshake messages a second of one address that has proved itself.
+pub const SOURCE_HANDSHAKES_PER_SECOND: u32 = 20;
+/// And how many of them at once: a site with all its slots behind one address, in both directions.
+pub const SOURCE_BURST: u32 = 64;
+/// Addresses whose budgets are remembered.
+pub const SOURCES: usize = 1024;
+
+/// Between two looks at the timers of all sessions.
+pub const TICK: Duration = Duration::from_millis(250);
+/// Pauses between the first initiations that are not answered; the last one goes on.
+pub const INITIATE_AFTER: [Duration; 4] =
+    [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4), Duration::from_secs(5)];

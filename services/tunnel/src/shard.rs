@@ -1,0 +1,278 @@
+//! All paths of one local uplink slot: one thread's work.
+//!
+//! *Does*: find the path of each packet and of each datagram, let it pass or say why not, tick.
+//! *Never does*: share anything with another shard, so a flow, which is on one path, stays in order without a lock; compute anything
+//! expensive for a stranger.
+//! *Spec*: `docs/tunnel.md`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use patronus_ipc::tunnel::PathState;
+use patronus_types::UplinkSlot;
+
+use crate::{
+    budget::Budget,
+    inbox::{Coalesce, Frame, Inbox},
+    limit,
+    noise::{Engine, Heard, PublicKey},
+    outbox::{Outbox, Transmit},
+    packet::{Packet, array_at},
+    path::{COOKIE_REPLY, DATA, INITIATION, Path, RESPONSE, Wanted},
+    prefixes::Prefixes,
+    reject::{Reject, Rejects},
+    segment::Split,
+    vnet::Header,
+};
+
+/// A path within its shard: the upper 24 bits of its receiver indices.
+type Index = u32;
+/// 24 bits.
+const INDEX_MASK: Index = 0x00ff_ffff;
+
+/// The paths of one slot.
+#[derive(Debug)]
+pub struct Shard<E: Engine> {
+    engine: E,
+    paths: HashMap<Index, Path<E::Session>>,
+    by_key: HashMap<PublicKey, Index>,
+    prefixes: BTreeMap<UplinkSlot, Prefixes<Index>>,
+    next_index: Index,
+    budget: Budget,
+    rejects: Rejects,
+    outbox: Outbox,
+    inbox: Inbox,
+    scratch: Box<[u8]>,
+    ticked_at: Option<Duration>,
+}
+
+impl<E: Engine> Shard<E> {
+    /// Without paths. `first_index` is random, so that indices do not tell how long this box has been up.
+    pub fn new(engine: E, first_index: u32) -> Self {
+        Self {
+            engine,
+            paths: HashMap::new(),
+            by_key: HashMap::new(),
+            prefixes: BTreeMap::new(),
+            next_index: first_index >> 8,
+            budget: Budget::default(),
+            rejects: Rejects::default(),
+            outbox: Outbox::default(),
+            inbox: Inbox::new(Coalesce::default()),
+            scratch: vec![0; limit::FRAME_BYTES + limit::PADDING_BYTES].into_boxed_slice(),
+            ticked_at: None,
+        }
+    }
+
+    /// The slot's public key.
+    pub fn public_key(&self) -> PublicKey {
+        self.engine.public_key()
+    }
+
+    /// The state of all paths, by peer and remote slot. `local` is the shard's own slot.
+    pub fn state(&self, local: UplinkSlot, now: Duration) -> Vec<PathState> {
+        let mut paths: Vec<PathState> = self.paths.values().map(|path| path.state(local, now)).collect();
+        paths.sort_by_key(|path| (path.peer, path.remote));
+        paths
+    }
+
+    /// What the devices take from now on.
+    pub fn set_coalesce(&mut self, coalesce: Coalesce) {
+        self.inbox.set_coalesce(coalesce);
+    }
+
+    /// What was dropped, by reason.
+    pub fn rejects(&self) -> &Rejects {
+        &self.rejects
+    }
+
+    /// Brings the paths to what is wanted, at most [`limit::PATHS`]. A path that stays keeps its session; a new one shakes hands at
+    /// once. Of several with one key the first counts.
+    pub fn apply(&mut self, now: Duration, wanted: &[Wanted]) {
+        let mut by_key: HashMap<PublicKey, &Wanted> = HashMap::new();
+        for wanted in wanted.iter().take(limit::PATHS) {
+            by_key.entry(wanted.public_key).or_insert(wanted);
+        }
+        self.paths.retain(|_, path| {
+            let wanted = by_key.get(&path.wanted.public_key).filter(|wanted| wanted.is_same_path(&path.wanted));
+            wanted.map(|wanted| (*wanted).clone_into(&mut path.wanted)).is_some()
+        });
+        self.by_key = self.paths.iter().map(|(index, path)| (path.wanted.public_key, *index)).collect();
+        for (key, wanted) in by_key {
+            if !self.by_key.contains_key(&key) {
+                self.add(wanted);
+            }
+        }
+        self.grant_prefixes();
+        self.tick(now);
+    }
+
+    fn add(&mut self, wanted: &Wanted) {
+        // There are more indices than paths, so this ends.
+        while self.paths.contains_key(&self.next_index) {
+            self.next_index = self.next_index.wrapping_add(1) & INDEX_MASK;
+        }
+        let index = self.next_index;
+        let session = self.engine.session(&wanted.public_key, index);
+        self.by_key.insert(wanted.public_key, index);
+        self.paths.insert(index, Path::new(wanted.clone(), session));
+    }
+
+    fn grant_prefixes(&mut self) {
+        self.prefixes.clear();
+        // In the order of sites, so that a prefix that two should have goes to the same one after each restart.
+        let mut paths: Vec<_> = self.paths.iter().collect();
+        paths.sort_by_key(|(_, path)| path.wanted.peer);
+        for (index, path) in paths {
+            let prefixes = self.prefixes.entry(path.wanted.remote).or_default();
+            path.wanted.prefixes.iter().take(limit::PREFIXES).for_each(|prefix| prefixes.grant(*prefix, *index));
+        }
+    }
+
+    /// A frame from the device towards the peers' slot `remote`.
+    pub fn handle_frame(&mut self, now: Duration, remote: UplinkSlot, header: &Header, frame: &[u8]) {
+        if let Err(reason) = self.carry(now, remote, header, frame) {
+            self.rejects.count(reason);
+        }
+    }
+
+    fn carry(&mut self, now: Duration, remote: UplinkSlot, header: &Header, frame: &[u8]) -> Result<(), Reject> {
+        let split = Split::new(header, frame).ok_or(Reject::BadFrame)?;
+        let destination = split.packet().destination().ok_or(Reject::BadFrame)?;
+        let index =
+            self.prefixes.get(&remote).and_then(|prefixes| prefixes.owner(destination)).ok_or(Reject::NoPeer)?;
+        let path = self.paths.get_mut(&index).ok_or(Reject::NoPeer)?;
+        for segment in 0..split.count() {
+            let bytes = split.write(segment, &mut self.scratch).ok_or(Reject::BadFrame)?;
+            let padded = bytes.next_multiple_of(limit::PADDING_BYTES);
+            self.scratch.get_mut(bytes..padded).ok_or(Reject::BadFrame)?.fill(0);
+            let packet = self.scratch.get(..padded).ok_or(Reject::BadFrame)?;
+            path.send(now, packet, bytes, &mut self.outbox)?;
+        }
+        Ok(())
+    }
+
+    /// Datagrams that came from one address in one piece; all but the last have `segment_bytes`.
+    pub fn handle_datagrams(&mut self, now: Duration, from: SocketAddr, bytes: &[u8], segment_bytes: usize) {
+        for datagram in bytes.chunks(segment_bytes.max(1)) {
+            if let Err(reason) = self.hear(now, from, datagram) {
+                self.rejects.count(reason);
+            }
+        }
+    }
+
+    fn hear(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+        // Three bytes behind the kind are zero (paper section 5.4).
+        match array_at::<4>(datagram, 0) {
+            Some([DATA, 0, 0, 0]) if datagram.len() >= limit::DATA_MIN_BYTES => self.hear_data(now, from, datagram),
+            Some([INITIATION, 0, 0, 0]) => self.hear_initiation(now, from, datagram),
+            Some([RESPONSE, 0, 0, 0]) => self.hear_response(now, from, datagram),
+            Some([COOKIE_REPLY, 0, 0, 0]) => self.hear_cookie(now, from, datagram),
+            _ => Err(Reject::NotWireGuard),
+        }
+    }
+
+    fn hear_data(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+        let index = receiver(datagram, 4)?;
+        let path = self.paths.get_mut(&index).ok_or(Reject::UnknownSession)?;
+        let room = self.inbox.room(datagram.len().max(limit::HANDSHAKE_BYTES)).ok_or(Reject::Overflow)?;
+        let Heard::Packet(bytes) = path.handle(now, from, datagram, room)? else { return Ok(()) };
+        let remote = path.wanted.remote;
+        let source = Packet::parse(room.get(..bytes).unwrap_or_default()).and_then(|packet| packet.source());
+        let owner = self.prefixes.get(&remote).zip(source).and_then(|(prefixes, source)| prefixes.owner(source));
+        if owner != Some(index) {
+            return Err(Reject::ForeignSource);
+        }
+        self.inbox.keep(bytes, remote);
+        Ok(())
+    }
+
+    fn hear_initiation(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+        self.admit(now, from, datagram)?;
+        let initiator = self.engine.initiator(datagram).ok_or(Reject::BadHandshake)?;
+        let index = *self.by_key.get(&initiator).ok_or(Reject::UnknownPeer)?;
+        self.shake_hands(now, from, datagram, index)
+    }
+
+    fn hear_response(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+        let index = receiver(datagram, 8)?;
+        self.paths.contains_key(&index).then_some(()).ok_or(Reject::UnknownSession)?;
+        self.admit(now, from, datagram)?;
+        self.shake_hands(now, from, datagram, index)
+    }
+
+    fn hear_cookie(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+        let index = receiver(datagram, 4)?;
+        self.shake_hands(now, from, datagram, index)
+    }
+
+    /// Cheap checks before the expensive ones; a cookie for those who must prove their address.
+    fn admit(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+        let mut reply = [0; limit::HANDSHAKE_BYTES];
+        if let Err((reason, length)) = self.engine.admit(from.ip(), datagram, &mut reply) {
+            if let Some(cookie) = reply.get(..length).filter(|cookie| !cookie.is_empty()) {
+                self.outbox.push(from, cookie.len(), |out| {
+                    out.get_mut(..cookie.len())?.copy_from_slice(cookie);
+                    Some(cookie.len())
+                });
+            }
+            return Err(reason);
+        }
+        if self.budget.take(now, from.ip()) { Ok(()) } else { Err(Reject::SourceBudget) }
+    }
+
+    fn shake_hands(&mut self, now: Duration, from: SocketAddr, datagram: &[u8], index: Index) -> Result<(), Reject> {
+        let path = self.paths.get_mut(&index).ok_or(Reject::UnknownSession)?;
+        let mut answer = [0; limit::HANDSHAKE_BYTES];
+        match path.handle(now, from, datagram, &mut answer)? {
+            Heard::Answer(length) => path.answer(now, answer.get(..length).unwrap_or_default(), &mut self.outbox),
+            Heard::Nothing | Heard::Packet(_) => Ok(()),
+        }
+    }
+
+    /// When [`Self::handle_timeout`] wants to be called next.
+    pub fn deadline(&self) -> Duration {
+        self.ticked_at.map_or(Duration::ZERO, |at| at + limit::TICK)
+    }
+
+    /// Handshakes, keepalives, forgetting. Does nothing before the deadline.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        if now >= self.deadline() {
+            self.tick(now);
+        }
+    }
+
+    fn tick(&mut self, now: Duration) {
+        self.ticked_at = Some(now);
+        self.engine.handle_timeout();
+        for path in self.paths.values_mut() {
+            path.handle_timeout(now, &mut self.outbox);
+        }
+    }
+
+    /// Whether what waits should be polled before more is handled.
+    pub fn is_crowded(&self) -> bool {
+        self.outbox.is_crowded() || !self.inbox.has_room()
+    }
+
+    /// The next datagrams to send; `None` when all were polled.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.outbox.poll_transmit()
+    }
+
+    /// The next frame for a device; `None` when all were polled.
+    pub fn poll_frame(&mut self) -> Option<Frame<'_>> {
+        self.inbox.poll_frame()
+    }
+}
+
+/// The path that a message is for.
+fn receiver(datagram: &[u8], at: usize) -> Result<Index, Reject> {
+    array_at(datagram, at).map(|index| u32::from_le_bytes(index) >> 8).ok_or(Reject::NotWireGuard)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,220 @@
+//! The loop: what `link` and `mesh` say becomes threads, devices and routes; what the threads say becomes the published state.
+//!
+//! *Does*: start from the disk, so that tunnels come up without `mesh`.
+//! *Never does*: stand between packets and their threads.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use patronus_ipc::{
+    Context,
+    link::{self, Link},
+    tunnel::{PathState, Rejected, Reply, Request, State},
+};
+use patronus_tunnel::{Rejects, desired, mtu};
+use patronus_types::{PortName, UplinkSlot};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{mpsc, watch},
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    Fatal,
+    desk::{self, QUESTIONS},
+    devices::{Devices, Routes},
+    report::{FromSlot, Report},
+    slots::Slots,
+    store::Store,
+    sys,
+};
+
+/// Between two states that differ in counters only.
+const PUBLISH_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs until SIGTERM.
+pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
+    let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?;
+    let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| Fatal::Io("netlink", error))?;
+    tokio::spawn(connection);
+    let (reports, mut from_slots) = mpsc::unbounded_channel();
+    let (questions, mut asked) = mpsc::channel(QUESTIONS);
+    let state = watch::Sender::new(Reply::State(Box::default()));
+    let mut answering = desk::serve(&context, state.subscribe(), questions)?;
+    let mut uplinks = patronus_ipc::follow::<Link>(&context.ipc_dir, || link::Request::Watch);
+    let mut service = Service::new(store, Devices::new(handle), Slots::new(reports), state);
+    let mut every = interval(PUBLISH_EVERY);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            changed = uplinks.changed() => {
+                changed.map_err(|_| Fatal::Missing("link"))?;
+                let newest = uplinks.borrow_and_update().clone();
+                if let Some(newest) = newest {
+                    service.follow_link(newest).await?;
+                    context.ready();
+                }
+            }
+            Some((request, reply)) = asked.recv() => {
+                // Who asked and went away needs no answer.
+                let _ = reply.send(service.answer(request).await?);
+            }
+            Some(news) = from_slots.recv() => service.hear(news).await?,
+            _ = every.tick() => service.publish(),
+            ended = &mut answering => return Err(Fatal::not_answering(ended)),
+            _ = terminate.recv() => return Ok(()),
+        }
+    }
+}
+
+struct Service {
+    store: Store,
+    devices: Devices,
+    slots: Slots,
+    link: link::State,
+    reports: BTreeMap<UplinkSlot, Report>,
+    state: watch::Sender<Reply>,
+}
+
+impl Service {
+    fn new(store: Store, devices: Devices, slots: Slots, state: watch::Sender<Reply>) -> Self {
+        let (link, reports) = (link::State::default(), BTreeMap::new());
+        Self { store, devices, slots, link, reports, state }
+    }
+
+    /// Uplinks come, go and change: each slot's thread is bound to one device.
+    async fn follow_link(&mut self, link: link::State) -> Result<(), Fatal> {
+        let present: BTreeMap<UplinkSlot, PortName> = (0..)
+            .zip(&link.uplinks)
+            .filter(|(_, uplink)| link.ports.iter().any(|port| port.name == uplink.port))
+            .filter_map(|(number, uplink)| Some((UplinkSlot::new(number)?, uplink.port.clone())))
+            .collect();
+        self.link = link;
+        for slot in self.slots.numbers() {
+            if present.get(&slot) != self.slots.device(slot) {
+                self.slots.stop(slot);
+                self.reports.remove(&slot);
+            }
+        }
+        for (slot, device) in &present {
+            if self.slots.device(*slot).is_none() {
+                let key = self.store.key(*slot)?;
+                self.slots.start(*slot, device, key)?;
+            }
+        }
+        self.bring_about().await
+    }
+
+    async fn answer(&mut self, request: Request) -> Result<Reply, Fatal> {
+        match request {
+            // Answered at the desk.
+            Request::Watch => Ok(self.state.borrow().clone()),
+            Request::Apply(wish) => {
+                if let Err(rejected) = desired::check(&wish, self.store.desired()) {
+                    return Ok(Reply::Rejected(rejected));
+                }
+                let generation = wish.generation;
+                self.store.keep(*wish)?;
+                self.bring_about().await?;
+                Ok(Reply::Applied(generation))
+            }
+            Request::Rotate(slot) => self.rotate(slot).await,
+        }
+    }
+
+    async fn rotate(&mut self, slot: UplinkSlot) -> Result<Reply, Fatal> {
+        let Some(device) = self.slots.device(slot).cloned() else {
+            return Ok(Reply::Rejected(Rejected::UnknownSlot));
+        };
+        let key = self.store.new_key(slot)?;
+        self.slots.stop(slot);
+        self.slots.start(slot, &device, key)?;
+        self.bring_about().await?;
+        let public = self.slots.list().into_iter().find(|running| running.slot == slot);
+        Ok(public.map_or(Reply::Rejected(Rejected::UnknownSlot), |running| Reply::Rotated(running.public_key)))
+    }
+
+    /// Threads and devices as `link` and the last wish have it.
+    async fn bring_about(&mut self) -> Result<(), Fatal> {
+        let wish = self.store.desired();
+        let remotes = desired::remotes(wish);
+        let numbers: Vec<UplinkSlot> = remotes.keys().copied().collect();
+        self.slots.order(&desired::paths(wish), &numbers)?;
+        let mut wanted = BTreeSet::new();
+        for slot in self.slots.numbers() {
+            let underlay = self.slots.device(slot).and_then(|device| sys::mtu(device.as_str()).ok());
+            for (remote, over_v6) in &remotes {
+                let name = desired::device_name(slot, *remote);
+                let inner = mtu::inner_mtu(underlay.unwrap_or(0), *over_v6);
+                warn("bring up", &name, self.devices.bring_up(&name, inner).await);
+                wanted.insert(name);
+            }
+        }
+        warn("tidy", "", self.devices.tidy(&wanted).await);
+        self.route().await;
+        self.publish();
+        Ok(())
+    }
+
+    async fn hear(&mut self, news: FromSlot) -> Result<(), Fatal> {
+        match news {
+            FromSlot::Ended(slot, Err(error)) => Err(Fatal::Slot(slot, error)),
+            FromSlot::Ended(_, Ok(())) => Ok(()),
+            // The last word of a thread that was ended.
+            FromSlot::Report(report) if self.slots.device(report.slot).is_none() => Ok(()),
+            FromSlot::Report(report) => {
+                let before = self.reports.get(&report.slot);
+                let news = before.is_none_or(|before| !before.says_the_same(&report));
+                self.reports.insert(report.slot, report);
+                if news {
+                    self.route().await;
+                    self.publish();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn route(&mut self) {
+        let paths: Vec<PathState> = self.reports.values().flat_map(|report| report.paths.clone()).collect();
+        let own = |v4: bool| {
+            self.link.lan.addresses.iter().map(patronus_types::IpNet::addr).find(|address| address.is_ipv4() == v4)
+        };
+        let routes: Routes = desired::routes(self.store.desired(), &paths)
+            .into_iter()
+            .map(|(prefix, (local, remote))| {
+                (prefix, (desired::device_name(local, remote), own(prefix.addr().is_ipv4())))
+            })
+            .collect();
+        warn("route", "", self.devices.route(routes).await);
+    }
+
+    fn publish(&mut self) {
+        let mut rejects = Rejects::default();
+        self.reports.values().for_each(|report| rejects.add(&report.rejects));
+        let mut paths: Vec<PathState> = self.reports.values().flat_map(|report| report.paths.clone()).collect();
+        paths.sort_by_key(|path| (path.peer, path.local, path.remote));
+        let applied = self.store.desired().generation;
+        let slots = self.slots.list();
+        self.state.send_if_modified(|reply| {
+            let Reply::State(old) = reply else { return false };
+            let rejected = rejects.by_name();
+            let new = State { generation: old.generation, applied, slots, paths, rejected };
+            if new == **old {
+                return false;
+            }
+            **old = State { generation: old.generation.next(), ..new };
+            true
+        });
+    }
+}
+
+/// What the kernel refuses is tried again with the next change.
+fn warn(what: &str, name: &str, result: Result<(), rtnetlink::Error>) {
+    if let Err(error) = result {
+        tracing::warn!(device = name, %error, "{what} failed");
+    }
+}

@@ -1,0 +1,147 @@
+//! The threads: one for each uplink slot that has a device.
+//!
+//! *Does*: start, give orders, end.
+//! *Never does*: touch a packet.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    os::fd::OwnedFd,
+    sync::mpsc::{Sender, channel},
+    thread::JoinHandle,
+    time::Instant,
+};
+
+use patronus_ipc::tunnel::{Slot, SlotKey};
+use patronus_tunnel::{
+    Shard, Wanted, desired,
+    noise::{Boring, Engine},
+};
+use patronus_types::{PortName, UplinkSlot};
+use rustix::event::{EventfdFlags, eventfd};
+
+use super::{
+    Fatal,
+    report::FromSlot,
+    tun::Tun,
+    udp::Udp,
+    worker::{Order, Worker},
+};
+
+/// One running slot.
+#[derive(Debug)]
+struct Running {
+    device: PortName,
+    public_key: SlotKey,
+    orders: Sender<Order>,
+    bell: OwnedFd,
+    remotes: Vec<UplinkSlot>,
+    thread: JoinHandle<()>,
+}
+
+/// All running slots.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    running: BTreeMap<UplinkSlot, Running>,
+    reports: tokio::sync::mpsc::UnboundedSender<FromSlot>,
+}
+
+impl Slots {
+    pub(crate) fn new(reports: tokio::sync::mpsc::UnboundedSender<FromSlot>) -> Self {
+        Self { running: BTreeMap::new(), reports }
+    }
+
+    /// The device of a slot that runs.
+    pub(crate) fn device(&self, slot: UplinkSlot) -> Option<&PortName> {
+        self.running.get(&slot).map(|running| &running.device)
+    }
+
+    /// Those that run.
+    pub(crate) fn list(&self) -> Vec<Slot> {
+        let slot = |(slot, running): (&UplinkSlot, &Running)| Slot {
+            slot: *slot,
+            device: running.device.clone(),
+            public_key: running.public_key,
+            listen_port: desired::listen_port(*slot),
+        };
+        self.running.iter().map(slot).collect()
+    }
+
+    /// Starts a slot's thread.
+    pub(crate) fn start(&mut self, slot: UplinkSlot, device: &PortName, key: [u8; 32]) -> Result<(), Fatal> {
+        let failed = |error| Fatal::Slot(slot, error);
+        let (engine, port) = (Boring::new(key), desired::listen_port(slot));
+        let public_key = SlotKey(engine.public_key());
+        let v4 = Udp::open(true, device.as_str(), port).map_err(failed)?;
+        // A kernel without IPv6 has no such sockets.
+        let v6 = Udp::open(false, device.as_str(), port);
+        let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from);
+        let bell = bell.map_err(failed)?;
+        let (sender, orders) = channel();
+        let worker = Worker {
+            slot,
+            shard: Shard::new(engine, random().map_err(failed)?),
+            sockets: std::iter::once(v4).chain(v6.ok()).collect(),
+            devices: BTreeMap::new(),
+            orders,
+            bell: bell.try_clone().map_err(failed)?,
+            reports: self.reports.clone(),
+            started: Instant::now(),
+        };
+        let reports = self.reports.clone();
+        let run = move || {
+            // If nobody hears it, the service is ending anyway.
+            let _ = reports.send(FromSlot::Ended(slot, worker.run()));
+        };
+        let thread = std::thread::Builder::new().name(format!("slot-{slot}")).spawn(run).map_err(failed)?;
+        tracing::info!(%slot, %device, port, "slot started");
+        let running = Running { device: device.clone(), public_key, orders: sender, bell, remotes: Vec::new(), thread };
+        self.running.insert(slot, running);
+        Ok(())
+    }
+
+    /// Ends a slot's thread, and with it its sessions.
+    pub(crate) fn stop(&mut self, slot: UplinkSlot) {
+        if let Some(running) = self.running.remove(&slot) {
+            drop(running.orders);
+            ring(&running.bell);
+            // It ends at once, and only then are its port and its devices free for the next.
+            let _ = running.thread.join();
+            tracing::info!(%slot, "slot stopped");
+        }
+    }
+
+    /// Slots that run.
+    pub(crate) fn numbers(&self) -> Vec<UplinkSlot> {
+        self.running.keys().copied().collect()
+    }
+
+    /// Tells every thread its paths. New devices are opened here; opening makes them.
+    pub(crate) fn order(&mut self, wanted: &[Wanted], remotes: &[UplinkSlot]) -> Result<(), Fatal> {
+        for (slot, running) in &mut self.running {
+            let mut new = Vec::new();
+            for remote in remotes.iter().filter(|remote| !running.remotes.contains(remote)) {
+                let tun =
+                    Tun::open(&desired::device_name(*slot, *remote)).map_err(|error| Fatal::Slot(*slot, error))?;
+                new.push((*remote, tun));
+            }
+            running.remotes = remotes.to_vec();
+            let order = Order { wanted: wanted.to_vec(), remotes: remotes.to_vec(), new };
+            // A thread that is gone has said so.
+            let _ = running.orders.send(order);
+            ring(&running.bell);
+        }
+        Ok(())
+    }
+}
+
+fn ring(bell: &OwnedFd) {
+    // It only fails when it has been rung 2^64 times without being heard.
+    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+}
+
+fn random() -> io::Result<u32> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(u32::from_ne_bytes(bytes))
+}

@@ -1,0 +1,183 @@
+//! Sites in network namespaces, each with the real service, and the test in the place of `link` and `mesh`.
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::net::SocketAddr;
+
+use patronus_ipc::{
+    link::{self, Link, Role},
+    tunnel::{Desired, PathState, PathStatus, Peer, RemoteSlot, Reply, Request, SlotKey, State, Tunnel},
+};
+use patronus_lab::{Follower, Namespace, Rights, Service, Sockets};
+use patronus_types::{Generation, IpNet, SiteId, UplinkSlot};
+use tokio::sync::watch;
+
+/// The service's own user, as in the manifest.
+const UID: u32 = 10005;
+/// And all that it may do beyond an ordinary user.
+const CAPABILITIES: &str = "-all,+net_admin,+net_raw";
+
+pub fn slot(number: u8) -> UplinkSlot {
+    UplinkSlot::new(number).unwrap()
+}
+
+/// A site: number `n` has the prefixes 10.n.0.0/16 and fd00:n::/32, and the first address of each for itself.
+pub struct Site {
+    pub service: Service,
+    pub box_: Namespace,
+    number: u8,
+    link: watch::Sender<link::State>,
+    state: Follower<Reply>,
+    sockets: Sockets,
+}
+
+impl Site {
+    /// With these devices as uplinks, in this order; they need not be there yet.
+    pub fn new(number: u8, uplinks: &[&str]) -> Self {
+        let box_ = Namespace::new(&format!("site{number}"));
+        box_.ip(&["addr", "add", &format!("10.{number}.0.1/32"), "dev", "lo"]);
+        box_.ip(&["addr", "add", &format!("fd00:{number}::1/128"), "dev", "lo", "nodad"]);
+        let sockets = Sockets::new(UID);
+        let link = sockets.publish::<Link>(link_state(number, uplinks));
+        let rights = Rights::user(UID, CAPABILITIES);
+        let service = Service::new::<Tunnel>(env!("CARGO_BIN_EXE_patronus-tunnel"), &sockets, &box_, rights);
+        let state = sockets.follow::<Tunnel>(|| Request::Watch);
+        Self { service, box_, number, link, state, sockets }
+    }
+
+    pub fn id(&self) -> SiteId {
+        SiteId([self.number; 32])
+    }
+
+    pub fn uplinks(&self, uplinks: &[&str]) {
+        self.link.send_replace(link_state(self.number, uplinks));
+    }
+
+    pub fn prefixes(&self) -> Vec<IpNet> {
+        prefixes(self.number)
+    }
+
+    /// Its address in the tunnels.
+    pub fn address(&self) -> String {
+        format!("10.{}.0.1", self.number)
+    }
+
+    pub fn address_v6(&self) -> String {
+        format!("fd00:{}::1", self.number)
+    }
+
+    pub fn ask(&self, request: &Request) -> Reply {
+        self.sockets.runtime().block_on(patronus_ipc::call::<Tunnel>(self.sockets.dir(), request)).unwrap()
+    }
+
+    /// Tells it who its peers are.
+    pub fn apply(&self, generation: u64, peers: Vec<Peer>) {
+        let desired = Desired { generation: Generation(generation), peers };
+        assert_eq!(self.ask(&Request::Apply(Box::new(desired))), Reply::Applied(Generation(generation)));
+    }
+
+    pub fn wait_for(&self, what: &str, wanted: impl Fn(&State) -> bool) -> State {
+        let reply = self.state.wait_for(
+            what,
+            |reply| matches!(reply, Reply::State(state) if wanted(state)),
+            || self.service.log(),
+        );
+        let Reply::State(state) = reply else { panic!("no state") };
+        *state
+    }
+
+    /// Waits until all paths are up.
+    pub fn wait_up(&self, paths: usize) -> Vec<PathState> {
+        let up =
+            |state: &State| state.paths.len() == paths && state.paths.iter().all(|path| path.status == PathStatus::Up);
+        self.wait_for("all paths up", up).paths
+    }
+
+    pub fn keys(&self, slots: usize) -> Vec<SlotKey> {
+        let state = self.wait_for("slots", |state| state.slots.len() == slots);
+        state.slots.iter().map(|slot| slot.public_key).collect()
+    }
+
+    /// This site as others are told of it: each uplink with where it can be reached.
+    pub fn as_peer(&self, endpoints: &[&[&str]]) -> Peer {
+        let keys = self.keys(endpoints.len());
+        let slots = (0..).zip(keys).zip(endpoints).map(|((number, public_key), endpoints)| RemoteSlot {
+            slot: slot(number),
+            public_key,
+            endpoints: endpoints.iter().map(|endpoint| endpoint.parse::<SocketAddr>().unwrap()).collect(),
+        });
+        Peer { site: self.id(), slots: slots.collect(), prefixes: self.prefixes(), keepalive_s: Some(10) }
+    }
+
+    /// Waits until something outside is as wanted.
+    pub fn eventually(&self, what: &str, wanted: impl Fn() -> bool) {
+        patronus_lab::eventually(what, wanted, || self.service.log());
+    }
+}
+
+pub fn prefixes(number: u8) -> Vec<IpNet> {
+    vec![format!("10.{number}.0.0/16").parse().unwrap(), format!("fd00:{number}::/32").parse().unwrap()]
+}
+
+/// Two sites on one cable: 192.0.2.1 and 192.0.2.2, 2001:db8::1 and ::2. They do not know each other yet.
+pub fn two_on_a_cable() -> (Site, Site) {
+    let (a, b) = (Site::new(1, &["eth0"]), Site::new(2, &["eth0"]));
+    a.box_.cable("eth0", &b.box_, "eth0");
+    for (site, number) in [(&a, 1), (&b, 2)] {
+        site.box_.ip(&["link", "set", "eth0", "up"]);
+        site.box_.ip(&["addr", "add", &format!("192.0.2.{number}/24"), "dev", "eth0"]);
+        site.box_.ip(&["addr", "add", &format!("2001:db8::{number}/64"), "dev", "eth0", "nodad"]);
+    }
+    (a, b)
+}
+
+/// The same, started, with a session over IPv4.
+pub fn two_with_a_tunnel() -> (Site, Site) {
+    let (mut a, mut b) = two_on_a_cable();
+    a.service.start();
+    b.service.start();
+    introduce(&a, &b, "192.0.2.1:51830", "192.0.2.2:51830");
+    (a, b)
+}
+
+/// Tells both of each other and waits for the session.
+pub fn introduce(a: &Site, b: &Site, at: &str, bt: &str) {
+    a.apply(1, vec![b.as_peer(&[&[bt]])]);
+    b.apply(1, vec![a.as_peer(&[&[at]])]);
+    a.wait_up(1);
+    b.wait_up(1);
+}
+
+fn link_state(number: u8, uplinks: &[&str]) -> link::State {
+    let port = |name: &&str| link::Port {
+        name: name.parse().unwrap(),
+        mac: patronus_types::MacAddr([2, 0, 0, 0, 0, number]),
+        driver: "veth".to_owned(),
+        role: Role::Wan,
+        carrier: true,
+        speed_mbps: None,
+    };
+    let uplink = |name: &&str| link::Uplink {
+        name: name.parse().unwrap(),
+        port: name.parse().unwrap(),
+        carrier: true,
+        addresses: Vec::new(),
+        gateways: Vec::new(),
+        dns: Vec::new(),
+        ntp: Vec::new(),
+        lease: None,
+        problem: None,
+    };
+    link::State {
+        generation: Generation(1),
+        ports: uplinks.iter().map(port).collect(),
+        uplinks: uplinks.iter().map(uplink).collect(),
+        lan: link::Lan {
+            device: None,
+            addresses: vec![
+                format!("10.{number}.0.1/16").parse().unwrap(),
+                format!("fd00:{number}::1/32").parse().unwrap(),
+            ],
+        },
+        ..link::State::default()
+    }
+}
