@@ -128,10 +128,7 @@ fn open(name: &PortName, sender: &mpsc::Sender<Heard>) -> io::Result<Device> {
     v6.set_multicast_if_v6(index)?;
     v6.set_multicast_hops_v6(1)?;
     v6.set_multicast_loop_v6(false)?;
-    let groups = [
-        (SocketAddr::from((GROUP_V4, PORT)), v4),
-        (SocketAddrV6::new(GROUP_V6, PORT, 0, index).into(), v6),
-    ];
+    let groups = [(SocketAddr::from((GROUP_V4, PORT)), v4), (SocketAddrV6::new(GROUP_V6, PORT, 0, index).into(), v6)];
     let mut device = Device { sockets: Vec::new(), readers: Vec::new() };
     for (group, socket) in groups {
         let socket = Arc::new(UdpSocket::from_std(socket.into())?);

@@ -5,7 +5,9 @@ use ed25519_dalek::SigningKey;
 use patronus_ipc::mesh::{Problem, Reply, Request, Role};
 use patronus_mesh::{Invitation, Joiner, Now, Refusals, SignError, Wallclock, found, invitation};
 use patronus_types::{HostName, IpNet, SiteId, SiteName};
-use patronus_wire::{Bundle, IdentityKey, JoinToken, NetworkKey, Refused, Revocation, Roles, Seed, SiteRecord, TokenSecret, Verified};
+use patronus_wire::{
+    Bundle, IdentityKey, JoinToken, NetworkKey, Refused, Revocation, Roles, Seed, SiteRecord, TokenSecret, Verified,
+};
 
 use super::{
     Fatal, moment,
@@ -58,7 +60,14 @@ impl Service {
         Ok(Ok(Reply::Created { root_secret: HEXLOWER.encode(&root.to_bytes()) }))
     }
 
-    fn make_token(&mut self, valid_s: u64, roles: &[Role], prefixes: Vec<IpNet>, seeds: &[String], now: Now) -> Answered {
+    fn make_token(
+        &mut self,
+        valid_s: u64,
+        roles: &[Role],
+        prefixes: Vec<IpNet>,
+        seeds: &[String],
+        now: Now,
+    ) -> Answered {
         let root = match self.signer() {
             Ok(member) => member.mesh.roster().root(),
             Err(code) => return no(code),

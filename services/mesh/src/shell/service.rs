@@ -307,10 +307,15 @@ impl Service {
                 if let Some(invitation) = self.invitations.get_mut(&request.token) {
                     invitation.used = Some(admitted.used);
                 }
-                member.mesh.network_key().cloned().map(|network_key| Admission {
-                    network_key,
-                    bundle: member.mesh.roster().excerpt(&[admitted.site, member.mesh.site()]),
-                }).ok_or(patronus_wire::JoinRefusal::SignerUnable)
+                member
+                    .mesh
+                    .network_key()
+                    .cloned()
+                    .map(|network_key| Admission {
+                        network_key,
+                        bundle: member.mesh.roster().excerpt(&[admitted.site, member.mesh.site()]),
+                    })
+                    .ok_or(patronus_wire::JoinRefusal::SignerUnable)
             }
         };
         let Some(invitation) = self.invitations.get(&request.token) else { return Ok(None) };

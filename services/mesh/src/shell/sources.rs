@@ -26,7 +26,8 @@ pub(crate) fn offers(link: &link::State, tunnel: &tunnel::State) -> Vec<UplinkOf
 fn offer(link: &link::State, slot: &tunnel::Slot, room: &mut usize) -> Option<UplinkOffer> {
     let key = TunnelKey::from_bytes(slot.public_key.0).ok()?;
     let uplink = link.uplinks.get(usize::from(slot.slot.number()))?;
-    let own = |net: &patronus_types::IpNet| Endpoint::new(EndpointKind::Own, (net.addr(), slot.listen_port).into()).ok();
+    let own =
+        |net: &patronus_types::IpNet| Endpoint::new(EndpointKind::Own, (net.addr(), slot.listen_port).into()).ok();
     let endpoints = uplink.addresses.iter().filter_map(own);
     let endpoints: Vec<Endpoint> = endpoints.take(limit::ENDPOINTS_PER_UPLINK.min(*room)).collect();
     *room = room.saturating_sub(endpoints.len());

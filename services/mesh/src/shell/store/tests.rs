@@ -56,7 +56,8 @@ fn a_thousand_joins_that_race_with_one_token_make_one_member() {
         .map(|thread| {
             let (store, membership, start) = (Arc::clone(&store), Arc::clone(&membership), Arc::clone(&start));
             std::thread::spawn(move || {
-                let requests: Vec<_> = (thread..RACERS).step_by(usize::from(THREADS)).map(|n| request(10 + n)).collect();
+                let requests: Vec<_> =
+                    (thread..RACERS).step_by(usize::from(THREADS)).map(|n| request(10 + n)).collect();
                 let clock = Wallclock::Known(NOW_S);
                 let members = Members::new(&membership.roster, clock);
                 let signer = membership.signer.as_ref().unwrap();
@@ -110,7 +111,8 @@ fn a_membership_outlives_a_restart_and_a_roster_is_written_by_its_differences() 
     store.save(&membership).unwrap();
     let record = {
         let members = Members::new(&membership.roster, Wallclock::Known(NOW_S));
-        let registrar = Registrar::new(membership.signer.as_ref().unwrap(), &membership.roster, &members, Wallclock::Known(NOW_S));
+        let registrar =
+            Registrar::new(membership.signer.as_ref().unwrap(), &membership.roster, &members, Wallclock::Known(NOW_S));
         registrar.rename(own(), "head-office".parse().unwrap()).unwrap()
     };
     membership.roster.merge(Bundle { records: vec![record.into_unverified()], ..Bundle::default() });
