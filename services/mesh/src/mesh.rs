@@ -327,7 +327,7 @@ impl Mesh {
             sequence: self.sequence,
             capabilities: self.capabilities,
             roster_digest: self.roster_digest,
-            uplinks: self.uplinks.clone(),
+            uplinks: self.reachable_uplinks(),
         };
         match announcement.sign(&self.identity) {
             Ok(signed) => {
@@ -337,6 +337,17 @@ impl Mesh {
             // Uplinks that others would refuse: the shell made them, and sees its mistake among the refusals.
             Err(refused) => self.refusals.count(refused.into()),
         }
+    }
+
+    /// Without addresses that are behind this site: others would refuse the whole.
+    fn reachable_uplinks(&self) -> Vec<UplinkOffer> {
+        let mut uplinks = self.uplinks.clone();
+        let Some(own) = self.members.get(&self.site) else { return uplinks };
+        for uplink in &mut uplinks {
+            let is_behind = |ip| own.record.prefixes.iter().any(|prefix| prefix.contains(&ip));
+            uplink.endpoints.retain(|endpoint| !is_behind(endpoint.address.ip()));
+        }
+        uplinks
     }
 
     fn send(&mut self, to: Destination, message: Message) {

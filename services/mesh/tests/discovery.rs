@@ -5,7 +5,7 @@ mod support;
 
 use patronus_mesh::{Event, Liveness, Mesh, Refusal, Roster, Standing, limit};
 use patronus_types::SiteId;
-use patronus_wire::{Bundle, Capabilities, Message};
+use patronus_wire::{Bundle, Capabilities, Endpoint, EndpointKind, Message};
 use support::{
     Lan, ROOT, SIGNERS, SITES, address, announcement, at, bundle, events, id, member, public, record, revocation,
     roster, sealed, signed, uplinks,
@@ -89,6 +89,30 @@ fn a_new_uplink_is_known_to_all_at_once() {
     lan.mesh(A).handle_uplinks(Capabilities::default(), offers.clone(), at(10_001));
     lan.run(10_001, 10_001, |_| false);
     assert_eq!(lan.mesh(B).book().get(&id(A)).unwrap().announcement.uplinks, offers);
+}
+
+#[test]
+fn an_address_behind_the_site_itself_is_not_announced() {
+    let mut lan = Lan::new([A, B].map(|site| (site, member(site, roster(A..=B), 1))).into());
+    let mut offers = uplinks(A);
+    let behind = Endpoint::new(EndpointKind::Own, "10.0.0.1:51830".parse().unwrap()).unwrap();
+    offers[0].endpoints.push(behind);
+    lan.mesh(A).handle_uplinks(Capabilities::default(), offers, at(0));
+    lan.run(0, 0, |_| false);
+    assert_eq!(lan.mesh(B).book().get(&id(A)).unwrap().announcement.uplinks, uplinks(A));
+}
+
+/// B need not ask: the record is there before the new site says its first word.
+#[test]
+fn what_a_signer_signs_its_neighbours_have_at_once() {
+    let mut lan = Lan::new([A, B].map(|site| (site, member(site, roster(A..=B), 1))).into());
+    lan.run(0, 10_000, |_| false);
+    let records = vec![signed(&record(C, SIGNERS, 1), SIGNERS)];
+    lan.mesh(A).handle_own(Bundle { records, ..Bundle::default() }, at(10_001));
+    let said = support::transmits(lan.mesh(A));
+    assert_eq!(said.len(), 1);
+    lan.mesh(B).handle_datagram(address(A), &said[0].datagram, at(10_001));
+    assert!(lan.mesh(B).members().get(&id(C)).is_some());
 }
 
 /// Also when the box that replays starts, and the box that is replayed to has rebooted: what it heard was on its disk.

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr};
 use patronus_types::SiteId;
 use patronus_wire::{Announcement, BucketSet, Bundle, Message, Summary, Unverified};
 
-use super::{Event, Mesh, Now, REFRESH_MS};
+use super::{Destination, Event, Mesh, Now, REFRESH_MS};
 use crate::{Members, Merged, Refusal, Standing, book::News, limit};
 
 /// With whom this site compared last, and when.
@@ -56,10 +56,14 @@ impl Mesh {
         })
     }
 
-    /// Merges objects that were signed on this box, or that it brings from its disk.
+    /// Merges objects that were signed on this box, and tells the neighbours at once: a new site that announces itself is known to them then.
     pub fn handle_own(&mut self, bundle: Bundle, now: Now) -> Vec<Result<Merged, Refusal>> {
+        let signers = self.roster.excerpt(&[]).signers;
+        let told = Message::Bundle(Bundle { signers, ..bundle.clone() });
         let outcomes = self.roster.merge(bundle);
         self.refresh(now);
+        // One that does not fit into a datagram they get when they compare.
+        self.send(Destination::Lan, told);
         self.beacon.handle_change(now.ms);
         outcomes
     }

@@ -94,7 +94,9 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
             }
             Ok(()) = config.changed() => {
                 let newest = config.borrow_and_update().clone();
-                service.follow_config(newest, moment::now(clock.borrow().as_ref())).await?;
+                // Before the await: who borrows a followed value keeps its follower from setting it.
+                let now = moment::now(clock.borrow().as_ref());
+                service.follow_config(newest, now).await?;
             }
             Ok(()) = link.changed() => {}
             Ok(()) = tunnel.changed() => {}
