@@ -514,3 +514,14 @@ fn every_bit_and_every_length_of_a_sealed_announcement_counts() {
     mesh.handle_datagram(address(7), &good, at(20_000_000));
     assert!(accepted(&mesh));
 }
+
+/// Each name of a refusal stands in the documents.
+#[test]
+fn each_refusal_is_explained() {
+    let read =
+        |name: &str| std::fs::read_to_string(format!("{}/../../docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let documents = read("membership.md") + &read("wire.md");
+    for refusal in Refusal::each() {
+        assert!(documents.contains(&format!("`{refusal}`")), "{refusal}");
+    }
+}
