@@ -6,76 +6,25 @@
 //! *Spec*: `docs/membership.md`.
 
 mod exchange;
+mod words;
+
+pub use words::{Destination, Event, Now, Transmit};
 
 use std::{collections::VecDeque, net::SocketAddr};
 
 use ed25519_dalek::SigningKey;
 use patronus_types::SiteId;
 use patronus_wire::{
-    Announcement, Body, Capabilities, Digest32, IdentityKey, JoinAnswer, JoinRequest, LanMessage, Message, NetworkKey,
-    Nonce, Refused, UplinkOffer, Verified, site_id,
+    Announcement, Body, Capabilities, Digest32, IdentityKey, JoinAnswer, LanMessage, Message, NetworkKey, Nonce,
+    Refused, UplinkOffer, Verified, site_id,
 };
 
 use crate::{
-    Beacon, Book, Guard, Members, Rates, Refusal, Refusals, Roster, Wallclock, guard::Over, limit,
-    mesh::exchange::Neighbours,
+    Beacon, Book, Guard, Members, Rates, Refusal, Refusals, Roster, guard::Over, limit, mesh::exchange::Neighbours,
 };
 
 /// How often what counts is looked at anew because time has passed.
 const REFRESH_MS: u64 = 60_000;
-
-/// This moment.
-#[derive(Clone, Copy, Debug)]
-pub struct Now {
-    /// The clock that only runs on, in milliseconds.
-    pub ms: u64,
-    /// The time of day.
-    pub clock: Wallclock,
-}
-
-/// Where a datagram goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// To the group, on every device where neighbours may be.
-    Lan,
-    /// To this neighbour.
-    Neighbour(SocketAddr),
-}
-
-/// A datagram to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Transmit {
-    /// Where to.
-    pub to: Destination,
-    /// Sealed.
-    pub datagram: Vec<u8>,
-}
-
-/// What happened.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// A site is a member that was none.
-    SiteJoined(SiteId),
-    /// A site is a member no more.
-    SiteLeft(SiteId),
-    /// A site was revoked.
-    SiteRevoked(SiteId),
-    /// A site is heard again, or for the first time.
-    SiteActive(SiteId),
-    /// A site was silent for too long.
-    SiteInactive(SiteId),
-    /// A site can be reached in another way.
-    SiteMoved(SiteId),
-    /// A neighbour says where it sees this site.
-    Observed(SocketAddr),
-    /// Somebody wants to join.
-    JoinRequested {
-        /// Who sent it; an answer goes there.
-        source: SocketAddr,
-        /// The wish, sealed with a token.
-        request: JoinRequest,
-    },
-}
 
 /// One site among others.
 #[derive(Debug)]

@@ -248,7 +248,9 @@ fn the_older_member_keeps_a_prefix_and_a_name_and_the_conflict_is_told() {
     ];
     let members = |order: [usize; 3]| {
         let mut roster = roster(FIRST..FIRST);
-        order.map(|place| roster.merge_record(signed(&records[place], SIGNERS)).unwrap());
+        for place in order {
+            roster.merge_record(signed(&records[place], SIGNERS)).unwrap();
+        }
         Members::new(&roster, NOON)
     };
     let one = members([0, 1, 2]);

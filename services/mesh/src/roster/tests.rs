@@ -84,8 +84,11 @@ fn roster(facts: impl IntoIterator<Item = Fact>) -> Roster {
     roster
 }
 
+/// Who revoked whom, and the highest serial for each site and signer.
+type Naive = (BTreeSet<(u8, u8)>, BTreeMap<(u8, u8), u64>);
+
 /// The naive answer: withdrawn signers have signed nothing; of each site and signer the highest serial counts.
-fn model(facts: &[Fact]) -> (BTreeSet<(u8, u8)>, BTreeMap<(u8, u8), u64>) {
+fn model(facts: &[Fact]) -> Naive {
     let is_void = |signer: u8| facts.contains(&Fact::Withdrawn(signer));
     let (mut revoked, mut recorded) = (BTreeSet::new(), BTreeMap::new());
     for fact in facts {

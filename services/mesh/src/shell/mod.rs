@@ -7,6 +7,7 @@ pub(crate) mod phase;
 pub(crate) mod publish;
 pub(crate) mod requests;
 pub(crate) mod service;
+pub(crate) mod signing;
 pub(crate) mod sources;
 pub(crate) mod store;
 

@@ -115,7 +115,7 @@ impl Service {
             return no("own-site");
         }
         let revoked = self.registered(now, |registrar| registrar.revoke(site));
-        self.take_over(revoked.map(|revocation| revoked_bundle(revocation)), now)
+        self.take_over(revoked.map(revoked_bundle), now)
     }
 
     fn rename(&mut self, site: SiteId, name: SiteName, now: Now) -> Answered {

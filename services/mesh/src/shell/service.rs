@@ -14,9 +14,9 @@ use patronus_ipc::{
     mesh::{self, Reply, State},
     tunnel::{self, Tunnel},
 };
-use patronus_mesh::{Event, Invitations, Mesh, Now, Refusal};
+use patronus_mesh::{Event, Invitations, Mesh, Now};
 use patronus_types::{IpNet, SiteId, SiteName};
-use patronus_wire::{Admission, Capabilities, Digest32, IdentityKey, JoinAnswer, JoinRequest, site_id};
+use patronus_wire::{Capabilities, Digest32, IdentityKey, site_id};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
@@ -30,9 +30,7 @@ use super::{
     lan::{Heard, Lan},
     moment,
     phase::{Member, Phase},
-    publish,
-    requests::recorded_bundle,
-    sources,
+    publish, sources,
     store::{Membership, Store},
 };
 
@@ -40,8 +38,6 @@ use super::{
 const REQUESTS: usize = 16;
 /// Counters and the time of hearing are told at most this often; what changes otherwise at once.
 const PUBLISH_MS: u64 = 1_000;
-/// Records renewed in one go.
-const RENEWALS: usize = 32;
 
 /// Who this box is, by its claim.
 pub(crate) struct Own {
@@ -61,7 +57,7 @@ pub(crate) struct Service {
     lan: Lan,
     wish: Option<Wish>,
     saved: Digest32,
-    renewed_ms: u64,
+    pub(crate) renew_ms: u64,
     published_ms: u64,
     state: watch::Sender<Reply>,
     ipc_dir: std::path::PathBuf,
@@ -127,7 +123,7 @@ impl Service {
             lan: Lan::new(),
             wish: None,
             saved: [0; 32],
-            renewed_ms: 0,
+            renew_ms: 0,
             published_ms: 0,
             state: watch::Sender::new(Reply::State(Box::default())),
             ipc_dir: context.ipc_dir.clone(),
@@ -274,69 +270,6 @@ impl Service {
                 }
             }
             other => tracing::info!(event = ?other, "mesh"),
-        }
-        Ok(())
-    }
-
-    /// Decides a request to join, and gives the answer to it; none if it is not sealed with a token of this box.
-    fn admit(&mut self, request: &JoinRequest, now: Now) -> Result<Option<JoinAnswer>, Fatal> {
-        let Phase::Member(member) = &mut self.phase else { return Ok(None) };
-        let Some(registrar) = member.registrar(now) else {
-            member.mesh.handle_refusal(Refusal::JoinNotHere);
-            return Ok(None);
-        };
-        let outcome = match self.store.admit(&request.token, |invitation| registrar.admit(request, invitation))? {
-            None => {
-                member.mesh.handle_refusal(Refusal::JoinNotHere);
-                return Ok(None);
-            }
-            Some(Err(refused)) => {
-                member.mesh.handle_refusal(refused.into());
-                return Ok(None);
-            }
-            Some(Ok(outcome)) => outcome,
-        };
-        let outcome = match outcome {
-            Err(refusal) => {
-                tracing::warn!(%refusal, "join refused");
-                Err(refusal)
-            }
-            Ok(admitted) => {
-                tracing::info!(site = ?admitted.site, "site admitted");
-                if let Some(record) = admitted.record {
-                    member.mesh.handle_own(recorded_bundle(record), now);
-                }
-                if let Some(invitation) = self.invitations.get_mut(&request.token) {
-                    invitation.used = Some(admitted.used);
-                }
-                member
-                    .mesh
-                    .network_key()
-                    .cloned()
-                    .map(|network_key| Admission {
-                        network_key,
-                        bundle: member.mesh.roster().excerpt(&[admitted.site, member.mesh.site()]),
-                    })
-                    .ok_or(patronus_wire::JoinRefusal::SignerUnable)
-            }
-        };
-        let Some(invitation) = self.invitations.get(&request.token) else { return Ok(None) };
-        Ok(JoinAnswer::seal(request, &invitation.secret(), &outcome, moment::random()?).ok())
-    }
-
-    /// Signs anew what will end, once a minute.
-    fn renew_due(&mut self, now: Now) -> Result<(), Fatal> {
-        if now.ms < self.renewed_ms {
-            return Ok(());
-        }
-        self.renewed_ms = now.ms.saturating_add(60_000);
-        let Phase::Member(member) = &mut self.phase else { return Ok(()) };
-        let Some(registrar) = member.registrar(now) else { return Ok(()) };
-        let due = registrar.due().into_iter().take(RENEWALS);
-        let renewed: Vec<_> = due.filter_map(|site| registrar.renew(site).ok()).collect();
-        for record in renewed {
-            tracing::info!(site = %record.name, "record renewed");
-            member.mesh.handle_own(recorded_bundle(record), now);
         }
         Ok(())
     }
