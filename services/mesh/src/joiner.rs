@@ -70,6 +70,12 @@ impl Joiner {
         &self.token
     }
 
+    /// The question, for somebody who has just been reached.
+    #[must_use]
+    pub fn request(&self) -> Message {
+        Message::JoinRequest(self.request.clone())
+    }
+
     /// When to ask next.
     #[must_use]
     pub const fn deadline(&self) -> u64 {
@@ -82,7 +88,7 @@ impl Joiner {
             return None;
         }
         self.due_ms = now_ms.saturating_add(limit::JOIN_RETRY_MS);
-        Some(Message::JoinRequest(self.request.clone()))
+        Some(self.request())
     }
 
     /// Takes an answer.

@@ -5,7 +5,7 @@ mod lab;
 
 use std::time::Instant;
 
-use lab::{Box_, Switch};
+use lab::{Box_, Internet, Switch};
 use patronus_ipc::mesh::{Reply, Request, Standing};
 
 #[test]
@@ -123,4 +123,58 @@ fn a_revoked_site_is_one_for_all_and_has_no_tunnels() {
         });
     }
     assert_eq!(first.rejection(&Request::Revoke { site: first.id() }), "own-site");
+}
+
+/// First and second share a LAN; the third and the fourth are behind a router, and know each other through the seed alone.
+#[test]
+fn sites_behind_a_router_join_through_a_seed_and_learn_of_all_others() {
+    let internet = Internet::new();
+    let [first, second] = [1, 2].map(|number| Box_::new(&internet.near, number));
+    let far = Box_::at(&internet.far, 3, "198.51.100");
+    first.create_network();
+    second.join(&first.make_token(&["10.2.0.0/16"]));
+    second.wait_for_active(2);
+    let began = Instant::now();
+    far.join(&first.make_token_with(&["10.3.0.0/16"], &["192.0.2.1:51822"]));
+    far.wait_for("a network", |state| state.network.is_some());
+    println!("joined through a seed after {:?}", began.elapsed());
+    // Both know where to try the other, though they have never heard each other.
+    for (site, other, address) in [(&far, second.id(), "192.0.2.2:51830"), (&second, far.id(), "198.51.100.3:51830")] {
+        let knows = |state: &patronus_ipc::mesh::State| {
+            let found = state.sites.iter().find(|site| site.id == other);
+            found.is_some_and(|site| site.uplinks.iter().any(|uplink| uplink.endpoints == [address.parse().unwrap()]))
+        };
+        site.wait_for("the other's whereabouts", knows);
+    }
+    println!("known to all after {:?}", began.elapsed());
+    first.wait_for_active(3);
+    // A revocation goes the same way.
+    assert_eq!(first.ask(&Request::Revoke { site: second.id() }), Reply::Accepted);
+    let gone = second.id();
+    far.wait_for("the revocation", |state| {
+        state.sites.iter().any(|site| site.id == gone && site.standing == Standing::Revoked)
+    });
+}
+
+/// With the seed away, a site that restarts has everybody's whereabouts on its own disk.
+#[test]
+fn a_site_starts_cold_without_any_seed() {
+    let internet = Internet::new();
+    let mut first = Box_::new(&internet.near, 1);
+    let mut far = Box_::at(&internet.far, 3, "198.51.100");
+    first.create_network();
+    far.join(&first.make_token_with(&["10.3.0.0/16"], &["192.0.2.1:51822"]));
+    let seed = first.id();
+    let knows =
+        |state: &patronus_ipc::mesh::State| state.sites.iter().any(|site| site.id == seed && !site.uplinks.is_empty());
+    far.wait_for("the seed's whereabouts", knows);
+    first.service.kill();
+    far.restart();
+    far.wait_for("what it knew", knows);
+    let mut wish = far.wish.clone();
+    far.sockets.runtime().block_on(async {
+        let has_peer =
+            |wish: &Option<patronus_ipc::tunnel::Desired>| wish.as_ref().is_some_and(|wish| wish.peers.len() == 1);
+        assert!(wish.wait_for(has_peer).await.is_ok());
+    });
 }

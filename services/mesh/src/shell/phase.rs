@@ -3,7 +3,7 @@
 use ed25519_dalek::SigningKey;
 use patronus_ipc::mesh::Problem;
 use patronus_mesh::{JoinError, Joiner, Mesh, Now, Refusals, Registrar, Transmit};
-use patronus_wire::{JoinAnswer, LanMessage, Message, Nonce};
+use patronus_wire::{JoinAnswer, LanMessage, Message, Nonce, Seed};
 
 /// Where this box stands.
 pub(crate) enum Phase {
@@ -28,6 +28,8 @@ pub(crate) struct Member {
     pub(crate) mesh: Mesh,
     /// On a signer's box.
     pub(crate) signer: Option<SigningKey>,
+    /// Of the token with which it joined.
+    pub(crate) seeds: Vec<Seed>,
 }
 
 impl Member {

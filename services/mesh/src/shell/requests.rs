@@ -55,7 +55,8 @@ impl Service {
             Err(refused) => return no(refused),
         };
         let roster = founding.roster(IdentityKey::from(&root));
-        let membership = Membership { roster, network_key: NetworkKey(moment::random()?), signer: Some(signer) };
+        let membership =
+            Membership { roster, network_key: NetworkKey(moment::random()?), signer: Some(signer), seeds: Vec::new() };
         self.begin_membership(membership, now)?;
         Ok(Ok(Reply::Created { root_secret: HEXLOWER.encode(&root.to_bytes()) }))
     }

@@ -16,7 +16,7 @@ use patronus_ipc::{
 };
 use patronus_mesh::{Event, Invitations, Mesh, Now};
 use patronus_types::{IpNet, SiteId, SiteName};
-use patronus_wire::{Capabilities, Digest32, IdentityKey, site_id};
+use patronus_wire::{Capabilities, Digest32, IdentityKey, JoinAnswer, site_id};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
@@ -30,7 +30,10 @@ use super::{
     lan::{Heard, Lan},
     moment,
     phase::{Member, Phase},
-    publish, sources,
+    publish,
+    seed::Identity,
+    sessions::Sessions,
+    sources,
     store::{Membership, Store},
 };
 
@@ -54,6 +57,7 @@ pub(crate) struct Service {
     pub(crate) own: Option<Own>,
     pub(crate) phase: Phase,
     pub(crate) invitations: Invitations,
+    pub(crate) sessions: Sessions,
     lan: Lan,
     wish: Option<Wish>,
     saved: Digest32,
@@ -82,6 +86,9 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
         let mut is_asked = false;
         tokio::select! {
             Some(heard) = service.lan.heard() => service.hear(&heard, moment::now(clock.borrow().as_ref()))?,
+            Some(happening) = service.sessions.happening() => {
+                service.follow_happening(happening, moment::now(clock.borrow().as_ref()))?;
+            }
             Some((request, answer)) = requests.recv() => {
                 let reply = service.handle_request(request, moment::now(clock.borrow().as_ref()))?;
                 is_asked = true;
@@ -104,6 +111,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
         let now = moment::now(clock.borrow_and_update().as_ref());
         service.follow_sources(link.borrow_and_update().as_ref(), tunnel.borrow_and_update().as_ref(), now);
         service.advance(now)?;
+        service.follow_seeds(now);
         service.publish(is_asked, now);
     }
 }
@@ -120,6 +128,7 @@ impl Service {
             own: None,
             phase: Phase::Alone,
             invitations: Invitations::new(),
+            sessions: Sessions::new(),
             lan: Lan::new(),
             wish: None,
             saved: [0; 32],
@@ -147,6 +156,8 @@ impl Service {
                 let identity = self.identity().await?;
                 let site = site_id(&IdentityKey::from(&identity));
                 let boot_epoch = self.store.begin(site)?;
+                let tls = Identity::new(&identity).map_err(|error| Fatal::Io("tls", io::Error::other(error)))?;
+                self.sessions.begin(tls);
                 self.own = Some(Own { identity, site, name, prefixes, boot_epoch });
                 self.wish = Some(Wish::new(&self.ipc_dir, boot_epoch));
                 self.invitations = self.store.invitations()?;
@@ -174,12 +185,13 @@ impl Service {
 
     fn take_up(&mut self, membership: Membership, now: Now) -> Result<(), Fatal> {
         let Some(own) = &self.own else { return Ok(()) };
-        let Membership { roster, network_key, signer } = membership;
+        let Membership { roster, network_key, signer, seeds } = membership;
         tracing::info!(network = ?roster.network(), sites = roster.sites(), "in a network");
         self.saved = roster.digest();
         let mut mesh = Mesh::new(own.identity.clone(), roster, network_key, own.boot_epoch, now);
         mesh.restore(self.store.announcements()?);
-        self.phase = Phase::Member(Box::new(Member { mesh, signer }));
+        self.sessions.handle_news();
+        self.phase = Phase::Member(Box::new(Member { mesh, signer, seeds }));
         Ok(())
     }
 
@@ -190,18 +202,25 @@ impl Service {
                 member.mesh.handle_datagram(heard.source, &heard.datagram, now);
                 Ok(())
             }
-            Phase::Joining(joining) => {
-                let Some(answer) = joining.handle_datagram(&heard.datagram) else { return Ok(()) };
-                match joining.joiner.handle_answer(&answer, now.clock) {
-                    Ok(joined) => {
-                        let (roster, network_key) = (joined.roster, joined.network_key);
-                        self.begin_membership(Membership { roster, network_key, signer: None }, now)
-                    }
-                    Err(error) => {
-                        joining.handle_no(error);
-                        Ok(())
-                    }
-                }
+            Phase::Joining(joining) => match joining.handle_datagram(&heard.datagram) {
+                Some(answer) => self.hear_answer(&answer, now),
+                None => Ok(()),
+            },
+        }
+    }
+
+    /// An answer to this box's wish to join, wherever it came from.
+    pub(crate) fn hear_answer(&mut self, answer: &JoinAnswer, now: Now) -> Result<(), Fatal> {
+        let Phase::Joining(joining) = &mut self.phase else { return Ok(()) };
+        match joining.joiner.handle_answer(answer, now.clock) {
+            Ok(joined) => {
+                let (roster, network_key) = (joined.roster, joined.network_key);
+                let seeds = joining.joiner.token().seeds.clone();
+                self.begin_membership(Membership { roster, network_key, signer: None, seeds }, now)
+            }
+            Err(error) => {
+                joining.handle_no(error);
+                Ok(())
             }
         }
     }
@@ -233,6 +252,7 @@ impl Service {
             if self.saved != member.mesh.roster_digest() {
                 self.store.save_roster(member.mesh.roster())?;
                 self.saved = member.mesh.roster_digest();
+                self.sessions.handle_news();
             }
             if let Some(wish) = &mut self.wish {
                 wish.set(sources::desired(&member.mesh));
@@ -257,6 +277,7 @@ impl Service {
             Event::SiteMoved(site) => {
                 let announcement = member.mesh.book().get(&site).map(|heard| &heard.announcement);
                 self.store.save_announcement(&site, announcement)?;
+                self.sessions.handle_news();
             }
             Event::SiteRevoked(site) => {
                 tracing::warn!(?site, "site revoked");
@@ -264,6 +285,7 @@ impl Service {
             }
             Event::JoinRequested { source, request } => {
                 if let Some(answer) = self.admit(&request, now)?
+                    && !self.sessions.answer(source, &answer)
                     && let Phase::Member(member) = &mut self.phase
                 {
                     member.mesh.send_answer(source, answer);
@@ -276,7 +298,8 @@ impl Service {
 
     fn deadline(&self) -> u64 {
         let tick_ms = self.published_ms.saturating_add(PUBLISH_MS);
-        self.phase.deadline().map_or(tick_ms, |deadline| deadline.min(tick_ms))
+        let others = [self.phase.deadline(), self.sessions.deadline()];
+        others.into_iter().flatten().fold(tick_ms, u64::min)
     }
 
     /// The state as it was told last.

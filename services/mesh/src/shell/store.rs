@@ -8,15 +8,15 @@ use std::{collections::BTreeMap, path::Path};
 use ed25519_dalek::SigningKey;
 use patronus_mesh::{Admitted, Invitation, ObjectKey, Roster};
 use patronus_store::{Opened, Place, StoreError};
-use patronus_types::SiteId;
+use patronus_types::{HostName, SiteId};
 use patronus_wire::{
-    Announcement, Digest32, IdentityKey, JoinRefusal, NetworkKey, Refused, TokenId, Unverified, Verified, sha256,
+    Announcement, Digest32, IdentityKey, JoinRefusal, NetworkKey, Refused, Seed, TokenId, Unverified, Verified, sha256,
 };
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
 /// The database's file in the state directory.
 const NAME: &str = "mesh.redb";
-/// [`SITE`], [`BOOT_EPOCH`], [`ROOT`], [`NETWORK_KEY`], [`SIGNER`].
+/// [`SITE`], [`BOOT_EPOCH`], [`ROOT`], [`NETWORK_KEY`], [`SIGNER`], [`SEEDS`].
 const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts-1");
 /// Whose everything else in the database is.
 const SITE: &str = "site";
@@ -27,6 +27,8 @@ const ROOT: &str = "root";
 const NETWORK_KEY: &str = "network-key";
 /// Seed of the signer's key, on a signer's box.
 const SIGNER: &str = "signer";
+/// Host and port of each seed, in postcard.
+const SEEDS: &str = "seeds";
 /// [`object_name`] to a signed object.
 const OBJECTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("objects-1");
 /// Site id to its last announcement whose content was new.
@@ -49,6 +51,8 @@ pub(crate) struct Membership {
     pub(crate) network_key: NetworkKey,
     /// On a signer's box.
     pub(crate) signer: Option<SigningKey>,
+    /// Of the token with which it was begun.
+    pub(crate) seeds: Vec<Seed>,
 }
 
 /// What an admission came to.
@@ -97,7 +101,9 @@ impl Store {
             merge(&mut roster, name.value(), object.value())?;
             self.written.insert(name.value().to_vec(), sha256(&[object.value()]));
         }
-        Ok(Some(Membership { roster, network_key: NetworkKey(network_key), signer }))
+        let seeds = transaction.open_table(FACTS)?.get(SEEDS)?.map(|kept| decode_seeds(kept.value())).transpose()?;
+        let (network_key, seeds) = (NetworkKey(network_key), seeds.unwrap_or_default());
+        Ok(Some(Membership { roster, network_key, signer, seeds }))
     }
 
     /// What was announced before.
@@ -129,6 +135,7 @@ impl Store {
             let mut facts = transaction.open_table(FACTS)?;
             facts.insert(ROOT, membership.roster.root().as_bytes().as_slice())?;
             facts.insert(NETWORK_KEY, membership.network_key.0.as_slice())?;
+            facts.insert(SEEDS, encode_seeds(&membership.seeds)?.as_slice())?;
             if let Some(signer) = &membership.signer {
                 facts.insert(SIGNER, signer.to_bytes().as_slice())?;
             }
@@ -266,6 +273,16 @@ fn write_objects(
         }
     }
     Ok(())
+}
+
+fn encode_seeds(seeds: &[Seed]) -> Result<Vec<u8>, StoreError> {
+    let plain: Vec<(&HostName, u16)> = seeds.iter().map(|seed| (&seed.host, seed.port)).collect();
+    postcard::to_stdvec(&plain).map_err(|error| StoreError::Failed(error.to_string()))
+}
+
+fn decode_seeds(bytes: &[u8]) -> Result<Vec<Seed>, StoreError> {
+    let plain: Vec<(HostName, u16)> = decode(bytes)?;
+    Ok(plain.into_iter().map(|(host, port)| Seed { host, port }).collect())
 }
 
 fn encode(invitation: &Invitation) -> Result<Vec<u8>, StoreError> {

@@ -32,6 +32,27 @@ impl Switch {
     }
 }
 
+/// Two LANs that share nothing but a router between them: 192.0.2.0/24 and 198.51.100.0/24.
+pub struct Internet {
+    pub near: Switch,
+    pub far: Switch,
+    _router: Namespace,
+}
+
+impl Internet {
+    pub fn new() -> Self {
+        let (near, far, router) = (Switch::new(), Switch::new(), Namespace::new("router"));
+        for (port, switch, address) in [("n0", &near, "192.0.2.254/24"), ("f0", &far, "198.51.100.254/24")] {
+            router.cable(port, &switch.0, "uplink");
+            switch.0.ip(&["link", "set", "uplink", "master", "sw"]);
+            router.ip(&["addr", "add", address, "dev", port]);
+            router.ip(&["link", "set", port, "up"]);
+        }
+        router.inside(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
+        Self { near, far, _router: router }
+    }
+}
+
 /// A claimed box whose `eth0` is on the switch.
 pub struct Box_ {
     pub service: Service,
@@ -45,17 +66,23 @@ pub struct Box_ {
 impl Box_ {
     /// Number 1 to 250; its LAN is 10.NUMBER.0.0/16.
     pub fn new(switch: &Switch, number: u8) -> Self {
+        Self::at(switch, number, "192.0.2")
+    }
+
+    /// With another network in front of it, whose router is number 254.
+    pub fn at(switch: &Switch, number: u8, net: &str) -> Self {
         let inside = Namespace::new(&format!("site{number}"));
         let port = format!("p{number}");
         inside.cable("eth0", &switch.0, &port);
         switch.0.ip(&["link", "set", &port, "master", "sw"]);
-        inside.ip(&["addr", "add", &format!("192.0.2.{number}/24"), "dev", "eth0"]);
+        inside.ip(&["addr", "add", &format!("{net}.{number}/24"), "dev", "eth0"]);
         inside.ip(&["link", "set", "eth0", "up"]);
+        inside.ip(&["route", "add", "default", "via", &format!("{net}.254")]);
         let sockets = Sockets::new(UID);
         let identity = [number; 32];
         sockets.answer::<Config>("watch,identity", ConfigDesk::new(identity, document(number)));
         let clock = sockets.publish::<Clock>(clock::State { synchronised: true, ..clock::State::default() });
-        sockets.publish::<Link>(link_state(number));
+        sockets.publish::<Link>(link_state(number, net));
         let (sender, wish) = watch::channel(None);
         sockets.answer::<Tunnel>("watch,apply", TunnelDesk::new(number, sender));
         let rights = Rights::user(UID, "-all");
@@ -78,8 +105,13 @@ impl Box_ {
     }
 
     pub fn make_token(&self, prefixes: &[&str]) -> String {
+        self.make_token_with(prefixes, &[])
+    }
+
+    pub fn make_token_with(&self, prefixes: &[&str], seeds: &[&str]) -> String {
+        let seeds = seeds.iter().map(|seed| (*seed).to_owned()).collect();
         let prefixes = prefixes.iter().map(|prefix| prefix.parse().unwrap()).collect();
-        let request = Request::MakeToken { valid_s: 600, roles: Vec::new(), prefixes, seeds: Vec::new() };
+        let request = Request::MakeToken { valid_s: 600, roles: Vec::new(), prefixes, seeds };
         match self.ask(&request) {
             Reply::Token { token } => token,
             other => panic!("{other:?}"),
@@ -192,12 +224,12 @@ fn document(number: u8) -> Document {
     serde_json::from_str(&json).unwrap()
 }
 
-fn link_state(number: u8) -> link::State {
+fn link_state(number: u8, net: &str) -> link::State {
     let uplink = link::Uplink {
         name: "wan".parse().unwrap(),
         port: "eth0".parse().unwrap(),
         carrier: true,
-        addresses: vec![format!("192.0.2.{number}/24").parse().unwrap()],
+        addresses: vec![format!("{net}.{number}/24").parse().unwrap()],
         gateways: Vec::new(),
         dns: Vec::new(),
         ntp: Vec::new(),

@@ -19,7 +19,11 @@ fn key(number: u16) -> SigningKey {
 fn membership() -> Membership {
     let founding = found(&key(1), &key(2), &key(3), "hq".parse().unwrap(), Vec::new(), NOW_S).unwrap();
     let roster = founding.roster(IdentityKey::from(&key(1)));
-    Membership { roster, network_key: NetworkKey([4; 32]), signer: Some(key(2)) }
+    Membership { roster, network_key: NetworkKey([4; 32]), signer: Some(key(2)), seeds: vec![seed()] }
+}
+
+fn seed() -> Seed {
+    Seed { host: "192.0.2.1".parse().unwrap(), port: 51_822 }
 }
 
 fn own() -> SiteId {
@@ -121,6 +125,7 @@ fn a_membership_outlives_a_restart_and_a_roster_is_written_by_its_differences() 
     let found = opened(dir.path()).load().unwrap().unwrap();
     assert_eq!(found.roster.digest(), membership.roster.digest());
     assert_eq!(found.network_key, membership.network_key);
+    assert_eq!(found.seeds, [seed()]);
     assert_eq!(found.signer.map(|signer| signer.to_bytes()), membership.signer.map(|signer| signer.to_bytes()));
 }
 
