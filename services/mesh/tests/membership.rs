@@ -299,3 +299,26 @@ fn used_invitations_make_room_and_good_ones_do_not() {
     let long = Invitation::new(&SECRET, 0, limit::INVITATION_S + 1, Roles::SITE, Vec::new());
     assert_eq!(long, Err(SignError::ValidityTooLong));
 }
+
+#[test]
+fn a_network_at_its_limit_admits_and_revokes_no_more() {
+    let all = limit::SITES as u16;
+    let mut full = roster(FIRST..FIRST + all - 1);
+    let wish = |site: u16| request(&mut joiner(site, "one-more", &[]));
+    let room = decided(&full, &wish(FIRST + all - 1), &invitation(&[]), NOON);
+    assert!(room.is_ok());
+    full.merge_record(signed(&record(FIRST + all - 1, SIGNERS, 1), SIGNERS)).unwrap();
+    let over = decided(&full, &wish(FIRST + all), &invitation(&[]), NOON);
+    assert_eq!(over, Err(JoinRefusal::NetworkFull));
+
+    let revoked = FIRST + all..FIRST + all + limit::REVOCATIONS as u16 - 1;
+    for site in revoked {
+        full.merge_revocation(signed(&revocation(site, SIGNERS), SIGNERS)).unwrap();
+    }
+    let signer = key(SIGNERS);
+    let revoke =
+        |roster: &Roster, site| Registrar::new(&signer, roster, &Members::new(roster, NOON), NOON).revoke(site);
+    let last = revoke(&full, id(FIRST)).unwrap().unwrap();
+    full.merge_revocation(last.into_unverified()).unwrap();
+    assert_eq!(revoke(&full, id(NEW)), Err(SignError::TooManyRevocations));
+}

@@ -154,6 +154,9 @@ fn sites_behind_a_router_join_through_a_seed_and_learn_of_all_others() {
     far.wait_for("the revocation", |state| {
         state.sites.iter().any(|site| site.id == gone && site.standing == Standing::Revoked)
     });
+    // Who is revoked is not talked to any more, however often he calls.
+    assert_eq!(first.ask(&Request::Revoke { site: far.id() }), Reply::Accepted);
+    first.wait_for("the calls", |state| state.refused.get("site-revoked").is_some_and(|count| *count >= 2));
 }
 
 /// With the seed away, a site that restarts has everybody's whereabouts on its own disk.

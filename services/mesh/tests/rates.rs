@@ -4,7 +4,7 @@
 mod support;
 
 use patronus_mesh::{Mesh, Refusal, limit};
-use patronus_wire::{Bundle, Message, Refused};
+use patronus_wire::{BucketSet, Bundle, Message, Refused};
 use support::{SIGNERS, SITES, address, announcement, at, id, member, record, roster, sealed, signed};
 
 const US: u16 = SITES;
@@ -64,4 +64,33 @@ fn signatures_have_a_rate_of_their_own() {
     // From elsewhere they are checked still.
     mesh.handle_message(address(7), Message::Bundle(bundle), at(10));
     assert_eq!(mesh.refusals().of(Refusal::Wire(Refused::SignatureInvalid)), u64::from(burst + each));
+}
+
+/// Whoever asks for more than is taken away gets the newest: the oldest makes room.
+#[test]
+fn what_waits_to_be_sent_or_told_has_its_limit() {
+    let mut mesh = us();
+    let summary = mesh.summary();
+    let news = sealed(&Message::Observed("192.0.2.9:1".parse().unwrap()));
+    mesh.handle_datagram(
+        address(PEER),
+        &sealed(&Message::Pull { members: BucketSet(!0), announcements: BucketSet(0) }),
+        at(10),
+    );
+    let first = support::transmits(&mut mesh);
+    assert!(!first.is_empty());
+    let mut now_ms = 10;
+    for _ in 0..=limit::EVENTS.max(limit::OUTBOX) {
+        now_ms += 20;
+        mesh.handle_datagram(address(PEER), &news, at(now_ms));
+        mesh.handle_datagram(
+            address(7),
+            &sealed(&Message::Pull { members: BucketSet(!0), announcements: BucketSet(0) }),
+            at(now_ms),
+        );
+    }
+    assert_eq!(mesh.refusals().total(), 0);
+    assert_eq!(support::events(&mut mesh).len(), limit::EVENTS);
+    assert_eq!(support::transmits(&mut mesh).len(), limit::OUTBOX);
+    assert_eq!(mesh.summary(), summary);
 }

@@ -148,34 +148,31 @@ impl<B: Body> Unverified<B> {
         // Strict: no signature has a second form that is valid, too.
         let outcome = key.verifying_key().verify_strict(&message, &Signature::from_bytes(signature));
         outcome.map_err(|_| Refused::SignatureInvalid)?;
-        Ok(Verified { body: self.body, bytes: self.bytes })
+        Ok(Verified(self))
     }
 }
 
 /// An object that the holder of a key has signed. Whether that key may do so is what the roster knows.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Verified<B> {
-    body: B,
-    bytes: Box<[u8]>,
-}
+pub struct Verified<B>(Unverified<B>);
 
 impl<B: Body> Verified<B> {
     /// As it came, to be handed on.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        self.0.as_bytes()
     }
 
-    /// Of all its bytes; decides between two that are otherwise equal.
+    /// See [`Unverified::digest`].
     #[must_use]
     pub fn digest(&self) -> Digest32 {
-        sha256(&[&self.bytes])
+        self.0.digest()
     }
 
-    /// Its bytes again as something to be checked.
+    /// The same as something to be checked.
     #[must_use]
     pub fn into_unverified(self) -> Unverified<B> {
-        Unverified { body: self.body, bytes: self.bytes }
+        self.0
     }
 }
 
@@ -187,7 +184,7 @@ impl<B: fmt::Debug> fmt::Debug for Unverified<B> {
 
 impl<B: fmt::Debug> fmt::Debug for Verified<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Verified").field(&self.body).finish()
+        f.debug_tuple("Verified").field(&self.0.body).finish()
     }
 }
 
@@ -195,6 +192,6 @@ impl<B> Deref for Verified<B> {
     type Target = B;
 
     fn deref(&self) -> &B {
-        &self.body
+        &self.0.body
     }
 }

@@ -155,9 +155,11 @@ pub fn refusals_of(mesh: &mut Mesh, datagram: &[u8], now: Now) -> Vec<Refusal> {
 
 /// Everything a site has to say now.
 pub fn transmits(mesh: &mut Mesh) -> Vec<Transmit> {
-    let mut nonce: Nonce = [0; 24];
+    let mut number = 0_u64;
     std::iter::from_fn(|| {
-        nonce[0] += 1;
+        let mut nonce: Nonce = [0; 24];
+        number += 1;
+        nonce[..8].copy_from_slice(&number.to_be_bytes());
         mesh.poll_transmit(nonce)
     })
     .collect()
