@@ -12,6 +12,8 @@ use patronus_ipc::{
 use patronus_types::Generation;
 use tokio::{sync::watch, time::sleep};
 
+/// Between two wishes: each is written to `tunnel`'s disk.
+const GAP: Duration = Duration::from_millis(200);
 /// Between two tries.
 const RETRY: Duration = Duration::from_secs(1);
 /// Wishes of one start of this service: each start's numbers are above those of every start before.
@@ -57,7 +59,10 @@ async fn hand_over(ipc_dir: std::path::PathBuf, mut wishes: watch::Receiver<Opti
                     tracing::error!(%reason, "tunnel does not take the members");
                     break;
                 }
-                Ok(_) => break,
+                Ok(_) => {
+                    sleep(GAP).await;
+                    break;
+                }
                 Err(error) => tracing::debug!(%error, "tunnel is not there yet"),
             }
             sleep(RETRY).await;

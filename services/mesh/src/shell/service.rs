@@ -3,7 +3,7 @@
 //! *Does*: wait for the claim, take over the identity, begin or take up a membership.
 //! *Never does*: say what is not on disk, hold up its readiness until there is a network.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use ed25519_dalek::SigningKey;
 use patronus_ipc::{
@@ -42,6 +42,9 @@ const REQUESTS: usize = 16;
 /// Counters and the time of hearing are told at most this often; what changes otherwise at once.
 const PUBLISH_MS: u64 = 1_000;
 
+/// Whereabouts are written at most this often: a site that moves all the time costs no more than that.
+const SAVE_MS: u64 = 1_000;
+
 /// Who this box is, by its claim.
 pub(crate) struct Own {
     pub(crate) identity: SigningKey,
@@ -63,8 +66,20 @@ pub(crate) struct Service {
     saved: Digest32,
     pub(crate) renew_ms: u64,
     published_ms: u64,
+    mark: Mark,
+    /// Sites whose whereabouts have changed since they were written.
+    moved: BTreeSet<SiteId>,
+    moved_ms: u64,
     state: watch::Sender<Reply>,
     ipc_dir: std::path::PathBuf,
+}
+
+/// What changes when others are to be told of something.
+#[derive(PartialEq, Eq)]
+enum Mark {
+    Alone,
+    Joining,
+    Member(u64, Digest32),
 }
 
 /// A request with the place for its answer.
@@ -106,13 +121,14 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
             Ok(()) = clock.changed() => {}
             () = sleep(Duration::from_millis(pause_ms)) => {}
             ended = &mut answering => return Err(Fatal::not_answering(ended)),
-            _ = terminate.recv() => return Ok(()),
+            _ = terminate.recv() => return service.save_moved(),
         }
         let now = moment::now(clock.borrow_and_update().as_ref());
         service.follow_sources(link.borrow_and_update().as_ref(), tunnel.borrow_and_update().as_ref(), now);
         service.advance(now)?;
-        service.follow_seeds(now);
-        service.publish(is_asked, now);
+        if service.poll_look(now) || is_asked {
+            service.look(is_asked, now)?;
+        }
     }
 }
 
@@ -134,6 +150,9 @@ impl Service {
             saved: [0; 32],
             renew_ms: 0,
             published_ms: 0,
+            mark: Mark::Alone,
+            moved: BTreeSet::new(),
+            moved_ms: 0,
             state: watch::Sender::new(Reply::State(Box::default())),
             ipc_dir: context.ipc_dir.clone(),
         })
@@ -248,6 +267,30 @@ impl Service {
         while let Some(event) = self.poll_event() {
             self.follow_event(event, now)?;
         }
+        while let Some(transmit) = self.phase.poll_transmit(moment::random()?, now) {
+            self.lan.send(&transmit);
+        }
+        Ok(())
+    }
+
+    /// Whether others are to be told of something: what they are told costs as much as there are sites, so not with every datagram.
+    fn poll_look(&mut self, now: Now) -> bool {
+        let mark = match &self.phase {
+            Phase::Alone => Mark::Alone,
+            Phase::Joining(_) => Mark::Joining,
+            Phase::Member(member) => Mark::Member(member.mesh.generation(), member.mesh.roster_digest()),
+        };
+        let is_new = self.mark != mark;
+        self.mark = mark;
+        is_new || now.ms >= self.tick_ms() || self.sessions.deadline().is_some_and(|deadline| now.ms >= deadline)
+    }
+
+    /// First to disk, then to others.
+    fn look(&mut self, is_asked: bool, now: Now) -> Result<(), Fatal> {
+        if now.ms >= self.moved_ms && !self.moved.is_empty() {
+            self.save_moved()?;
+            self.moved_ms = now.ms.saturating_add(SAVE_MS);
+        }
         if let Phase::Member(member) = &self.phase {
             if self.saved != member.mesh.roster_digest() {
                 self.store.save_roster(member.mesh.roster())?;
@@ -258,9 +301,19 @@ impl Service {
                 wish.set(sources::desired(&member.mesh));
             }
         }
-        while let Some(transmit) = self.phase.poll_transmit(moment::random()?, now) {
-            self.lan.send(&transmit);
+        self.follow_seeds(now);
+        self.publish(is_asked, now);
+        Ok(())
+    }
+
+    /// Keeps the whereabouts that have changed.
+    fn save_moved(&mut self) -> Result<(), Fatal> {
+        if let Phase::Member(member) = &self.phase
+            && !self.moved.is_empty()
+        {
+            self.store.save_announcements(&self.moved, member.mesh.book())?;
         }
+        self.moved.clear();
         Ok(())
     }
 
@@ -272,16 +325,14 @@ impl Service {
     }
 
     fn follow_event(&mut self, event: Event, now: Now) -> Result<(), Fatal> {
-        let Phase::Member(member) = &mut self.phase else { return Ok(()) };
         match event {
             Event::SiteMoved(site) => {
-                let announcement = member.mesh.book().get(&site).map(|heard| &heard.announcement);
-                self.store.save_announcement(&site, announcement)?;
+                self.moved.insert(site);
                 self.sessions.handle_news();
             }
             Event::SiteRevoked(site) => {
                 tracing::warn!(?site, "site revoked");
-                self.store.save_announcement(&site, None)?;
+                self.moved.insert(site);
             }
             Event::JoinRequested { source, request } => {
                 if let Some(answer) = self.admit(&request, now)?
@@ -297,9 +348,12 @@ impl Service {
     }
 
     fn deadline(&self) -> u64 {
-        let tick_ms = self.published_ms.saturating_add(PUBLISH_MS);
         let others = [self.phase.deadline(), self.sessions.deadline()];
-        others.into_iter().flatten().fold(tick_ms, u64::min)
+        others.into_iter().flatten().fold(self.tick_ms(), u64::min)
+    }
+
+    const fn tick_ms(&self) -> u64 {
+        self.published_ms.saturating_add(PUBLISH_MS)
     }
 
     /// The state as it was told last.
@@ -313,7 +367,7 @@ impl Service {
     fn publish(&mut self, at_once: bool, now: Now) {
         let new = publish::state(self.own.as_ref().map(|own| own.site), &self.phase, &self.invitations);
         let old = self.state();
-        let is_time = now.ms >= self.published_ms.saturating_add(PUBLISH_MS);
+        let is_time = now.ms >= self.tick_ms();
         if is_time {
             self.published_ms = now.ms;
         }

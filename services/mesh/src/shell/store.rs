@@ -3,14 +3,17 @@
 //! *Does*: one transaction with two-phase commit for each change; the use of a token and the record that it leads to in the same one.
 //! *Never does*: hold the root's key; go on after an error: the service ends and is started anew.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
 use ed25519_dalek::SigningKey;
-use patronus_mesh::{Admitted, Invitation, ObjectKey, Roster};
+use patronus_mesh::{Admitted, Book, Invitation, ObjectKey, Roster};
 use patronus_store::{Opened, Place, StoreError};
 use patronus_types::{HostName, SiteId};
 use patronus_wire::{
-    Announcement, Digest32, IdentityKey, JoinRefusal, NetworkKey, Refused, Seed, TokenId, Unverified, Verified, sha256,
+    Announcement, Digest32, IdentityKey, JoinRefusal, NetworkKey, Refused, Seed, TokenId, Unverified, sha256,
 };
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -157,17 +160,15 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps what a site announced; `None` forgets it.
-    pub(crate) fn save_announcement(
-        &self,
-        site: &SiteId,
-        announcement: Option<&Verified<Announcement>>,
-    ) -> Result<(), StoreError> {
+    /// Keeps what these sites announced last; who is not in the book is forgotten.
+    pub(crate) fn save_announcements(&self, sites: &BTreeSet<SiteId>, book: &Book) -> Result<(), StoreError> {
         self.change(|transaction| {
             let mut table = transaction.open_table(ANNOUNCEMENTS)?;
-            match announcement {
-                Some(announcement) => _ = table.insert(site.0.as_slice(), announcement.as_bytes())?,
-                None => _ = table.remove(site.0.as_slice())?,
+            for site in sites {
+                match book.get(site) {
+                    Some(heard) => _ = table.insert(site.0.as_slice(), heard.announcement.as_bytes())?,
+                    None => _ = table.remove(site.0.as_slice())?,
+                }
             }
             Ok(())
         })

@@ -9,7 +9,7 @@ use patronus_ipc::{
     mesh::{Mesh, Reply, Request, Site, State},
     tunnel::{self, Desired, Slot, SlotKey, Tunnel},
 };
-use patronus_lab::{Follower, Namespace, Rights, Service, Sockets};
+use patronus_lab::{Follower, Namespace, PATIENCE, Rights, Service, Sockets};
 use patronus_types::{Document, Generation, SiteId, UplinkSlot};
 use tokio::sync::watch;
 
@@ -144,6 +144,19 @@ impl Box_ {
     pub fn wait_for_active(&self, count: usize) -> State {
         let is_active = |site: &&Site| site.is_active;
         self.wait_for(&format!("{count} active"), |state| state.sites.iter().filter(is_active).count() == count)
+    }
+
+    /// Waits until `tunnel` is told what is wanted.
+    pub fn wait_for_wish(&self, what: &str, wanted: impl Fn(&Desired) -> bool) -> Desired {
+        let mut wish = self.wish.clone();
+        let told = self.sockets.runtime().block_on(async {
+            let told = wish.wait_for(|wish| wish.as_ref().is_some_and(&wanted));
+            tokio::time::timeout(PATIENCE, told).await.map(|wish| wish.unwrap().clone())
+        });
+        match told {
+            Ok(wish) => wish.unwrap(),
+            Err(_) => panic!("never: {what}\n{:#?}\n{}", self.wish.borrow(), self.service.log()),
+        }
     }
 
     pub fn id(&self) -> SiteId {
