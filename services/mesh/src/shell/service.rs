@@ -1,7 +1,7 @@
 //! The loop: hear, decide, write, say, publish; then wait.
 //!
 //! *Does*: wait for the claim, take over the identity, begin or take up a membership.
-//! *Never does*: say what is not on disk, hold up its readiness until there is a network.
+//! *Never does*: say of itself what is not on disk, hold up its readiness until there is a network.
 
 use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
@@ -282,7 +282,7 @@ impl Service {
         };
         let is_new = self.mark != mark;
         self.mark = mark;
-        is_new || now.ms >= self.tick_ms() || self.sessions.deadline().is_some_and(|deadline| now.ms >= deadline)
+        is_new || now.ms >= self.tick_ms() || self.tell_ms().is_some_and(|tell| now.ms >= tell)
     }
 
     /// First to disk, then to others.
@@ -348,8 +348,13 @@ impl Service {
     }
 
     fn deadline(&self) -> u64 {
-        let others = [self.phase.deadline(), self.sessions.deadline()];
+        let others = [self.phase.deadline(), self.tell_ms()];
         others.into_iter().flatten().fold(self.tick_ms(), u64::min)
+    }
+
+    /// When members on connections are to be told what is new; only a member tells.
+    fn tell_ms(&self) -> Option<u64> {
+        self.sessions.deadline().filter(|_| matches!(self.phase, Phase::Member(_)))
     }
 
     const fn tick_ms(&self) -> u64 {
