@@ -27,6 +27,18 @@ async fn first_boot_trial_and_roll_back_over_ipc() {
     assert_eq!((claimed.document, claimed.trial), (document(0), None));
 }
 
+/// The same one over restarts: it is made once, with the claim.
+#[tokio::test]
+async fn the_identity_comes_with_the_claim_and_stays() {
+    let mut appliance = Appliance::start().await;
+    assert_eq!(appliance.call(&Request::Identity).await, Reply::Identity(None));
+    appliance.call(&claim(0)).await;
+    let Reply::Identity(Some(seed)) = appliance.call(&Request::Identity).await else { panic!("no identity") };
+    assert_ne!(seed.0, [0; 32]);
+    appliance.kill_and_restart().await;
+    assert_eq!(appliance.call(&Request::Identity).await, Reply::Identity(Some(seed)));
+}
+
 /// Each claim is valid by itself and has a site name and a verifier of its own; all connections of a caller's share but one are in the race.
 #[tokio::test]
 async fn ten_thousand_claims_that_race_on_the_socket_make_one_owner() {

@@ -61,6 +61,8 @@ pub enum Request {
     Claim(Box<Claim>),
     /// The stored verifier of the administrator's password.
     Credential,
+    /// The seed of the site's identity key, for the one service that signs with it.
+    Identity,
     /// Replace the stored verifier.
     SetCredential {
         /// PHC string of the new password.
@@ -80,6 +82,7 @@ impl Operation for Request {
             Self::Export { .. } => "export",
             Self::Claim(_) => "claim",
             Self::Credential => "credential",
+            Self::Identity => "identity",
             Self::SetCredential { .. } => "set-credential",
         }
     }
@@ -106,10 +109,22 @@ pub enum Reply {
     },
     /// To [`Request::Credential`]: a PHC string; `None` while unclaimed.
     Credential(Option<String>),
+    /// To [`Request::Identity`]; `None` while unclaimed.
+    Identity(Option<IdentitySeed>),
     /// To [`Request::SetCredential`].
     CredentialSet,
     /// Nothing was changed, for these reasons. Never empty.
     Rejected(Vec<Problem>),
+}
+
+/// Seed of the site's Ed25519 identity key: made once at the claim, kept for ever.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentitySeed(pub [u8; 32]);
+
+impl std::fmt::Debug for IdentitySeed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("IdentitySeed")
+    }
 }
 
 /// One reason why a request to `config` changed nothing.

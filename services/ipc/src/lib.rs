@@ -17,6 +17,7 @@ pub mod clock;
 pub mod config;
 pub mod init;
 pub mod link;
+pub mod mesh;
 pub mod tunnel;
 
 pub use access::{Access, InvalidAccess};

@@ -8,6 +8,7 @@
 mod document;
 mod generation;
 mod name;
+mod network;
 mod site;
 mod slot;
 
@@ -15,5 +16,6 @@ pub use document::{Clock, DOCUMENT_VERSION, Document, Ipv4Method, Ipv6Method, La
 pub use generation::Generation;
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use name::{HostName, InvalidName, PortName, SiteName, TimeZoneName, UplinkName};
+pub use network::NetworkId;
 pub use site::{InvalidSiteId, MacAddr, SiteId};
 pub use slot::UplinkSlot;

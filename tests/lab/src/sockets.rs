@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use patronus_ipc::{Answer, Handler, Protocol, follow, serve};
+use patronus_ipc::{Answer, Handler, Protocol, call, follow, serve};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::watch, task::AbortHandle};
 
@@ -52,12 +52,25 @@ impl Sockets {
     /// Stands in for the service of `P`: each `watch` follows the value that is sent here.
     pub fn publish<P: Protocol>(&self, first: P::Reply) -> watch::Sender<P::Reply> {
         let (sender, values) = watch::channel(first);
+        self.answer::<P>("watch", Desk(values));
+        sender
+    }
+
+    /// Stands in for the service of `P`, with answers of the test's own to these operations.
+    pub fn answer<P: Protocol>(&self, operations: &str, handler: impl Handler<P>) {
         let listener = self.bind(P::SERVICE);
         chown(self.path(P::SERVICE), Some(self.uid), Some(self.uid)).unwrap();
-        let access = format!("{}=watch", self.uid).parse().unwrap();
-        let task = self.runtime.spawn(serve::<P>(listener, access, Arc::new(Desk(values))));
+        let access = format!("{}={operations}", self.uid).parse().unwrap();
+        let task = self.runtime.spawn(serve::<P>(listener, access, Arc::new(handler)));
         self.answering.lock().unwrap().insert(P::SERVICE, task.abort_handle());
-        sender
+    }
+
+    /// Asks a service one question.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub fn ask<P: Protocol>(&self, request: &P::Request) -> P::Reply {
+        self.runtime.block_on(call::<P>(self.dir(), request)).unwrap()
     }
 
     /// Ends the service of `P` that the test stood in for: nobody can connect any more. Those that are connected lose it with its sender.

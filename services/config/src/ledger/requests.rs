@@ -1,7 +1,7 @@
 //! What each request does: one function per operation of `patronus_ipc::config::Request`.
 
 use argon2::password_hash::phc::PasswordHash;
-use patronus_ipc::config::{Claim, Network, Problem, Reply, Request, Revision};
+use patronus_ipc::config::{Claim, IdentitySeed, Network, Problem, Reply, Request, Revision};
 use patronus_types::Generation;
 
 use super::{Decision, Ledger, Moment};
@@ -30,6 +30,10 @@ impl Ledger {
             Request::Claim(claim) => committed(self.claim(moment, *claim)),
             Request::Credential => {
                 answer(Reply::Credential(self.disk.secret.as_ref().map(|secret| secret.password_phc.clone())))
+            }
+            Request::Identity => {
+                let seed = self.disk.secret.as_ref().map(|secret| IdentitySeed(secret.identity_seed));
+                answer(Reply::Identity(seed))
             }
             Request::SetCredential { password_phc } => self.set_credential(password_phc),
         }

@@ -22,7 +22,7 @@ use patronus_types::Document;
 use rustix::io::{FdFlags, fcntl_setfd};
 use tokio::{sync::watch, task::JoinHandle};
 
-const OPERATIONS: &str = "watch,check,apply,confirm,rollback,history,export,claim,credential,set-credential";
+const OPERATIONS: &str = "watch,check,apply,confirm,rollback,history,export,claim,credential,set-credential,identity";
 
 /// A box with this one service.
 pub(crate) struct Appliance {

@@ -1,0 +1,251 @@
+//! Who announced what, and who is heard.
+//!
+//! *Does*: accept an announcement only from a member, only if it is newer than every earlier one, only within what the member may claim.
+//! *Never does*: need a clock for that: what is newer is a matter of (boot epoch, sequence), and what was heard is kept on disk.
+//! *Spec*: `docs/wire.md`, section "Announcement".
+
+use std::collections::BTreeMap;
+
+use patronus_types::SiteId;
+use patronus_wire::{
+    Announcement, BucketSet, Bundle, Capabilities, Roles, TunnelKey, Unverified, Verified, bucket_of,
+    limit::{BUCKETS, BUNDLE_OBJECTS},
+};
+
+use crate::{Member, Members, Refusal, Standing, limit, roster::compare::bucket_hash};
+
+/// Whether a site is heard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Liveness {
+    /// Within the last 120 s.
+    Active,
+    /// Not any more, or not since this box has started.
+    Inactive,
+}
+
+/// What a site said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// How to reach it.
+    pub announcement: Verified<Announcement>,
+    /// When it was heard last, on the monotonic clock in milliseconds; `None` if that was before this start.
+    pub heard_ms: Option<u64>,
+    /// Whether it is heard.
+    pub liveness: Liveness,
+}
+
+/// What an accepted announcement means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct News {
+    /// The site was not heard before, or not for a while.
+    pub(crate) is_return: bool,
+    /// It can be reached in another way than before.
+    pub(crate) is_change: bool,
+}
+
+/// Who announced what.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    sites: BTreeMap<SiteId, Heard>,
+    keys: BTreeMap<TunnelKey, SiteId>,
+}
+
+impl Book {
+    /// Takes what was kept over a restart. It was verified when it was heard, and is so again; nobody counts as heard by it.
+    ///
+    /// # Errors
+    /// Why it is of no use any more.
+    pub fn restore(&mut self, members: &Members, object: Unverified<Announcement>) -> Result<(), Refusal> {
+        self.accept(members, object, None).map(|_| ())
+    }
+
+    /// Takes a site's announcement from another: that is no sign of life.
+    pub(crate) fn handle_relayed(
+        &mut self,
+        members: &Members,
+        object: Unverified<Announcement>,
+    ) -> Result<News, Refusal> {
+        self.accept(members, object, None)
+    }
+
+    /// A sign of life of a site whose announcement is known. Whether it was not heard before, or not for a while.
+    pub(crate) fn handle_sign_of_life(&mut self, site: &SiteId, now_ms: u64) -> bool {
+        let Some(heard) = self.sites.get_mut(site) else { return false };
+        heard.heard_ms = Some(now_ms);
+        std::mem::replace(&mut heard.liveness, Liveness::Active) == Liveness::Inactive
+    }
+
+    /// Takes an announcement from its site.
+    pub(crate) fn handle(
+        &mut self,
+        members: &Members,
+        object: Unverified<Announcement>,
+        now_ms: u64,
+    ) -> Result<News, Refusal> {
+        self.accept(members, object, Some(now_ms))
+    }
+
+    /// Whether an announcement is worth the check of a signature.
+    pub(crate) fn check_claims<'m>(&self, members: &'m Members, claims: &Announcement) -> Result<&'m Member, Refusal> {
+        let member = members.get(&claims.site).ok_or(Refusal::SiteUnknown)?;
+        match member.standing {
+            Standing::Valid => {}
+            Standing::Revoked => return Err(Refusal::SiteRevoked),
+            Standing::Expired => return Err(Refusal::SiteExpired),
+            Standing::NotYet => return Err(Refusal::SiteNotYetValid),
+        }
+        if claims.network != member.record.network {
+            return Err(Refusal::WrongNetwork);
+        }
+        if let Some(heard) = self.sites.get(&claims.site) {
+            match claims.freshness().cmp(&heard.announcement.freshness()) {
+                std::cmp::Ordering::Less => return Err(Refusal::AnnouncementReplayed),
+                std::cmp::Ordering::Equal => return Err(Refusal::AnnouncementRepeated),
+                std::cmp::Ordering::Greater => {}
+            }
+        }
+        Ok(member)
+    }
+
+    fn accept(
+        &mut self,
+        members: &Members,
+        object: Unverified<Announcement>,
+        heard_ms: Option<u64>,
+    ) -> Result<News, Refusal> {
+        let member = self.check_claims(members, object.claims())?;
+        let announcement = object.verify(&member.record.identity)?;
+        check_grants(member, &announcement)?;
+        self.check_keys(&announcement)?;
+        let site = announcement.site;
+        let before = self.forget(&site);
+        let is_change =
+            before.as_ref().is_none_or(|before| before.announcement.content_digest() != announcement.content_digest());
+        let was = before.as_ref().map_or(Liveness::Inactive, |before| before.liveness);
+        let liveness = if heard_ms.is_some() { Liveness::Active } else { was };
+        let is_return = liveness != was;
+        let heard_ms = heard_ms.or(before.and_then(|before| before.heard_ms));
+        self.keys.extend(announcement.uplinks.iter().map(|uplink| (uplink.key, site)));
+        self.sites.insert(site, Heard { announcement, heard_ms, liveness });
+        Ok(News { is_return, is_change })
+    }
+
+    /// Two peers with one key cannot be told apart: who had it first keeps it.
+    fn check_keys(&self, announcement: &Announcement) -> Result<(), Refusal> {
+        let is_others = |key| self.keys.get(key).is_some_and(|holder| *holder != announcement.site);
+        let taken = announcement.uplinks.iter().any(|uplink| is_others(&uplink.key));
+        if taken { Err(Refusal::TunnelKeyOfAnotherSite) } else { Ok(()) }
+    }
+
+    /// Reserves this site's own keys: nobody else may announce them.
+    pub(crate) fn reserve(&mut self, site: SiteId, keys: impl Iterator<Item = TunnelKey>) {
+        self.keys.retain(|_, holder| *holder != site);
+        self.keys.extend(keys.map(|key| (key, site)));
+    }
+
+    /// Forgets a site.
+    pub(crate) fn forget(&mut self, site: &SiteId) -> Option<Heard> {
+        let heard = self.sites.remove(site)?;
+        self.keys.retain(|_, holder| holder != site);
+        Some(heard)
+    }
+
+    /// Forgets those that are no members any more.
+    pub(crate) fn retain_members(&mut self, members: &Members) {
+        let is_member =
+            |site: &SiteId| members.get(site).is_some_and(|member| !matches!(member.standing, Standing::Revoked));
+        let gone: Vec<SiteId> = self.sites.keys().copied().filter(|site| !is_member(site)).collect();
+        for site in gone {
+            self.forget(&site);
+        }
+    }
+
+    /// When the next site becomes inactive unless it is heard.
+    #[must_use]
+    pub fn deadline(&self) -> Option<u64> {
+        self.sites.values().filter_map(Heard::silent_ms).min()
+    }
+
+    /// A site whose time of silence has come.
+    pub(crate) fn poll_silent(&mut self, now_ms: u64) -> Option<SiteId> {
+        let is_silent = |heard: &Heard| heard.silent_ms().is_some_and(|silent| silent <= now_ms);
+        let (site, heard) = self.sites.iter_mut().find(|(_, heard)| is_silent(heard))?;
+        heard.liveness = Liveness::Inactive;
+        Some(*site)
+    }
+
+    /// What a site said last.
+    #[must_use]
+    pub fn get(&self, site: &SiteId) -> Option<&Heard> {
+        self.sites.get(site)
+    }
+
+    /// What each site said last.
+    pub fn iter(&self) -> impl Iterator<Item = (&SiteId, &Heard)> {
+        self.sites.iter()
+    }
+
+    /// The announcements' part of a summary, with this site's own.
+    pub(crate) fn summary(&self, own: Option<&Verified<Announcement>>) -> [u64; BUCKETS] {
+        let mut buckets = vec![Vec::new(); BUCKETS];
+        for announcement in self.sites.values().map(|heard| &heard.announcement).chain(own) {
+            if let Some(bucket) = buckets.get_mut(usize::from(bucket_of(&announcement.site))) {
+                bucket.push(announcement.content_digest());
+            }
+        }
+        let mut hashes = [0; BUCKETS];
+        hashes.iter_mut().zip(buckets).for_each(|(place, bucket)| *place = bucket_hash(bucket));
+        hashes
+    }
+
+    /// The announcements of these buckets, with this site's own, in bundles of at most this many bytes of objects.
+    pub(crate) fn bundles(
+        &self,
+        own: Option<&Verified<Announcement>>,
+        buckets: BucketSet,
+        object_bytes: usize,
+    ) -> Vec<Bundle> {
+        let mut bundles: Vec<Bundle> = Vec::new();
+        let mut used = usize::MAX;
+        let all = self.sites.values().map(|heard| &heard.announcement).chain(own);
+        for announcement in all.filter(|announcement| buckets.contains(bucket_of(&announcement.site))) {
+            let bytes = announcement.as_bytes().len();
+            let is_full = bundles.last().is_none_or(|bundle| bundle.announcements.len() >= BUNDLE_OBJECTS);
+            if is_full || used.saturating_add(bytes) > object_bytes {
+                bundles.push(Bundle::default());
+                used = 0;
+            }
+            if let Some(bundle) = bundles.last_mut() {
+                bundle.announcements.push(announcement.clone().into_unverified());
+                used += bytes;
+            }
+        }
+        bundles
+    }
+}
+
+impl Heard {
+    /// When it becomes inactive.
+    fn silent_ms(&self) -> Option<u64> {
+        let heard_ms = self.heard_ms.filter(|_| self.liveness == Liveness::Active)?;
+        Some(heard_ms.saturating_add(limit::SILENCE_MS))
+    }
+}
+
+/// A site claims no more than its record grants.
+fn check_grants(member: &Member, announcement: &Announcement) -> Result<(), Refusal> {
+    let needs = [
+        (Capabilities::RELAY, Roles::RELAY, Refusal::RelayNotGranted),
+        (Capabilities::SEED, Roles::SEED, Refusal::SeedNotGranted),
+        (Capabilities::HUB, Roles::HUB, Refusal::HubNotGranted),
+    ];
+    for (capability, role, refusal) in needs {
+        if announcement.capabilities.has(capability) && !member.record.roles.contains(role) {
+            return Err(refusal);
+        }
+    }
+    // Packets to such an endpoint would go into the tunnel that they carry.
+    let mut addresses = announcement.uplinks.iter().flat_map(|uplink| &uplink.endpoints).map(|it| it.address.ip());
+    let is_inside = |ip| member.record.prefixes.iter().any(|prefix| prefix.contains(&ip));
+    if addresses.any(is_inside) { Err(Refusal::EndpointInsideOwnPrefix) } else { Ok(()) }
+}

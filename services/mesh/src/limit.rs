@@ -1,0 +1,55 @@
+//! Every number of this crate that is our own choice. Those of the format are in `patronus_wire::limit`.
+
+/// Signers of one network. With more, those with the lowest keys count.
+pub const SIGNERS: usize = 16;
+/// Sites of one network. With more, those with the lowest ids count; a signer admits no more.
+pub const SITES: usize = 2_048;
+/// Revoked sites of one network. With more, those with the lowest ids count; a signer revokes no more.
+pub const REVOCATIONS: usize = 4_096;
+/// Invitations that a signer keeps, used and unused. The oldest used one makes room; if none is used, no more are made.
+pub const INVITATIONS: usize = 256;
+
+/// By how much clocks of sites may differ, in seconds.
+pub const SKEW_S: u64 = 300;
+/// How long a record is valid, in seconds: 30 days.
+pub const RECORD_VALIDITY_S: u64 = 30 * 86_400;
+/// A record is renewed when less than this is left of it, in seconds: 20 days, so that signers may be away for as long.
+pub const RENEW_BEFORE_S: u64 = 20 * 86_400;
+/// A record is valid from this long before it was signed, in seconds: a new box whose clock is a bit slow is a member at once.
+pub const BACKDATE_S: u64 = 86_400;
+/// How long a signer is one, in seconds: ten years.
+pub const SIGNER_VALIDITY_S: u64 = 10 * 365 * 86_400;
+/// Longest time for which an invitation is good, in seconds: 30 days.
+pub const INVITATION_S: u64 = 30 * 86_400;
+
+/// Between two announcements on a LAN, in milliseconds; each time a quarter more or less.
+pub const ANNOUNCE_MS: u64 = 30_000;
+/// After a change it is said at once, and again after these times, in milliseconds: one of three gets through.
+pub const REPEAT_AFTER_MS: [u64; 2] = [1_000, 3_000];
+/// Announcements are this far apart at least, in milliseconds, however often something changes.
+pub const ANNOUNCE_GAP_MS: u64 = 200;
+/// A site that was silent for this long, in milliseconds, is inactive.
+pub const SILENCE_MS: u64 = 120_000;
+
+/// Messages of one source: a second's share, and how many at once.
+pub const SOURCE_RATE: (u32, u32) = (100, 200);
+/// Messages of all sources together.
+pub const TOTAL_RATE: (u32, u32) = (2_000, 4_000);
+/// Signatures to be checked for one source. A new member brings a few hundred at once.
+pub const SIGNATURE_SOURCE_RATE: (u32, u32) = (200, 1_000);
+/// Signatures to be checked altogether: a tenth of what one core can.
+pub const SIGNATURE_TOTAL_RATE: (u32, u32) = (1_000, 5_000);
+/// Sources that are remembered; the one that was silent longest makes room.
+pub const SOURCES: usize = 1_024;
+
+/// Between two summaries to the same neighbour, in milliseconds.
+pub const SUMMARY_GAP_MS: u64 = 2_000;
+/// Datagrams for one pull; what is left comes with the next.
+pub const DATAGRAMS_PER_PULL: usize = 64;
+/// Messages that wait to be sent. With more, the oldest is dropped: comparing goes on until all is there.
+pub const OUTBOX: usize = 256;
+/// Events that wait to be taken. With more, the oldest is dropped: the state has it all.
+pub const EVENTS: usize = 1_024;
+
+/// Between two tries to join, in milliseconds.
+pub const JOIN_RETRY_MS: u64 = 1_000;

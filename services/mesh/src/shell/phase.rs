@@ -1,0 +1,122 @@
+//! Where this box stands: in no network, on its way into one, or in one.
+
+use ed25519_dalek::SigningKey;
+use patronus_ipc::mesh::Problem;
+use patronus_mesh::{JoinError, Joiner, Mesh, Now, Refusals, Registrar, Transmit};
+use patronus_wire::{JoinAnswer, LanMessage, Message, Nonce, Seed};
+
+/// Where this box stands.
+pub(crate) enum Phase {
+    /// In no network.
+    Alone,
+    /// On its way into one.
+    Joining(Box<Joining>),
+    /// In one.
+    Member(Box<Member>),
+}
+
+/// A box on its way.
+pub(crate) struct Joining {
+    pub(crate) joiner: Joiner,
+    /// Why the last answer was no.
+    pub(crate) problem: Option<Problem>,
+    pub(crate) refusals: Refusals,
+}
+
+/// A box in a network.
+pub(crate) struct Member {
+    pub(crate) mesh: Mesh,
+    /// On a signer's box.
+    pub(crate) signer: Option<SigningKey>,
+    /// Of the token with which it joined.
+    pub(crate) seeds: Vec<Seed>,
+}
+
+impl Member {
+    /// The signer at work, if this box is one.
+    pub(crate) fn registrar(&self, now: Now) -> Option<Registrar<'_>> {
+        let signer = self.signer.as_ref()?;
+        Some(Registrar::new(signer, self.mesh.roster(), self.mesh.members(), now.clock))
+    }
+}
+
+impl Joining {
+    /// An answer for this box, if the datagram is one.
+    pub(crate) fn handle_datagram(&mut self, datagram: &[u8]) -> Option<JoinAnswer> {
+        // Members talk to each other, and other sites ask to join: neither is for this box.
+        match LanMessage::open(datagram, &[]) {
+            Ok(LanMessage::Join(Message::JoinAnswer(answer))) => Some(answer),
+            Ok(_) | Err(patronus_wire::Refused::NetworkKeyUnknown) => None,
+            Err(refused) => {
+                self.refusals.count(refused.into());
+                None
+            }
+        }
+    }
+
+    /// Takes note of an answer that was no.
+    pub(crate) fn handle_no(&mut self, error: JoinError) {
+        match error {
+            // Anybody can send such bytes: they say nothing of the network.
+            JoinError::Wire(refused) => self.refusals.count(refused.into()),
+            JoinError::Refused(_) | JoinError::WithoutRecord => {
+                let code = error.to_string();
+                tracing::warn!(reason = code, "join refused");
+                self.problem = Some(Problem { message: advice(&code).to_owned(), code });
+            }
+        }
+    }
+}
+
+impl Phase {
+    /// When time demands something, on the monotonic clock in milliseconds.
+    pub(crate) fn deadline(&self) -> Option<u64> {
+        match self {
+            Self::Alone => None,
+            Self::Joining(joining) => Some(joining.joiner.deadline()),
+            Self::Member(member) => Some(member.mesh.deadline()),
+        }
+    }
+
+    /// The next datagram to be sent.
+    pub(crate) fn poll_transmit(&mut self, nonce: Nonce, now: Now) -> Option<Transmit> {
+        match self {
+            Self::Alone => None,
+            Self::Joining(joining) => {
+                let datagram = joining.joiner.poll_ask(now.ms)?.to_bytes().ok()?;
+                Some(Transmit { to: patronus_mesh::Destination::Lan, datagram })
+            }
+            Self::Member(member) => member.mesh.poll_transmit(nonce),
+        }
+    }
+}
+
+/// For people: what is wrong and what to do, by the name of the reason.
+pub(crate) fn advice(code: &str) -> &'static str {
+    match code {
+        "token-used" => "another site has joined with this token: make a new one for each site",
+        "token-expired" => "the token's time is over: make a new one",
+        "token-unknown" => "the token was not made on the box that answers: make a new one",
+        "wish-invalid" => "the signer's box does not understand this box: bring both to the same version",
+        "site-revoked" => "this box was revoked in this network: reset it to join as a new site",
+        "name-taken" => "another site has this name: change this site's name and join again",
+        "prefix-not-granted" => "the token does not grant this site's LAN: make one that does, or change the LAN",
+        "prefix-taken" => "another site has this LAN's addresses: change this site's LAN and join again",
+        "network-full" => "the network has as many sites as it can",
+        "clock-unknown" => "the signer's box does not know the time: see its uplinks and time servers",
+        "signer-unable" => "the box that made the token may not sign: have the root sign it",
+        "answer-without-record" => "somebody answered who is not of the token's network",
+        "token-mistyped" => "a part of the token is missing or mistyped: paste it again, as a whole",
+        "token-not-one" => "this is no token: it begins with patronus1",
+        "no-network" => "this box is in no network: create or join one",
+        "in-a-network" => "this box is in a network already",
+        "not-a-signer" => "only the box that created the network can do that",
+        "unclaimed" => "finish first boot",
+        "own-site" => "a signer's box does not revoke itself",
+        "seed-invalid" => "write each seed as HOST:PORT",
+        "site-unknown" => "there is no such site",
+        "too-many-invitations" => "too many tokens are still good: wait until some have expired",
+        "validity-too-long" => "a token is good for 30 days at most",
+        _ => "the request is not possible",
+    }
+}

@@ -1,0 +1,89 @@
+//! Calling seeds.
+//!
+//! *Does*: keep one connection to each seed that it is told; try again after 1 s, then slower, up to a minute.
+//! *Never does*: keep more than [`SEEDS`] connections.
+
+use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+
+use patronus_wire::Seed;
+use rustls::pki_types::ServerName;
+use tokio::{
+    net::TcpStream,
+    task::JoinHandle,
+    time::{Instant, sleep, timeout},
+};
+use tokio_rustls::TlsConnector;
+
+use super::{Happenings, Identity, PATIENCE_S, connection, tls};
+
+/// Seeds that are called.
+const SEEDS: usize = 4;
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_LONGEST: Duration = Duration::from_secs(60);
+
+/// Keeps connections to seeds.
+pub(crate) struct Dialler {
+    identity: Identity,
+    happenings: Happenings,
+    calls: BTreeMap<(String, u16), JoinHandle<()>>,
+}
+
+impl Drop for Dialler {
+    fn drop(&mut self) {
+        self.calls.values().for_each(JoinHandle::abort);
+    }
+}
+
+impl Dialler {
+    /// Calls nobody yet.
+    pub(crate) const fn new(identity: Identity, happenings: Happenings) -> Self {
+        Self { identity, happenings, calls: BTreeMap::new() }
+    }
+
+    /// Calls these and no others.
+    pub(crate) fn follow(&mut self, seeds: &[Seed]) {
+        let wanted: Vec<(String, u16)> =
+            seeds.iter().take(SEEDS).map(|seed| (seed.host.as_str().to_owned(), seed.port)).collect();
+        self.calls.retain(|seed, call| {
+            let is_wanted = wanted.contains(seed);
+            if !is_wanted {
+                call.abort();
+            }
+            is_wanted
+        });
+        for seed in wanted {
+            if !self.calls.contains_key(&seed) {
+                let call = tokio::spawn(keep(seed.clone(), self.identity.clone(), self.happenings.clone()));
+                self.calls.insert(seed, call);
+            }
+        }
+    }
+}
+
+async fn keep(seed: (String, u16), identity: Identity, happenings: Happenings) {
+    let mut retry = RETRY_FIRST;
+    loop {
+        let began = Instant::now();
+        if let Err(error) = connect(&seed, &identity, &happenings).await {
+            tracing::info!(host = seed.0, port = seed.1, %error, "seed not reached");
+        }
+        // A connection that held for a while was a good one.
+        retry = if began.elapsed() > RETRY_LONGEST { RETRY_FIRST } else { retry };
+        sleep(retry).await;
+        retry = (retry * 2).min(RETRY_LONGEST);
+    }
+}
+
+async fn connect((host, port): &(String, u16), identity: &Identity, happenings: &Happenings) -> io::Result<()> {
+    let patience = Duration::from_secs(PATIENCE_S);
+    let stream = timeout(patience, TcpStream::connect((host.as_str(), *port))).await??;
+    stream.set_nodelay(true)?;
+    let source = stream.peer_addr()?;
+    // The name says nothing: the key does.
+    let name = ServerName::IpAddress(source.ip().into());
+    let connector = TlsConnector::from(Arc::clone(&identity.client));
+    let stream = timeout(patience, connector.connect(name, stream)).await??;
+    let peer = tls::peer(stream.get_ref().1.peer_certificates()).ok_or(io::ErrorKind::PermissionDenied)?;
+    connection::converse(stream, peer, source, happenings).await;
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! What other services say, as the core wants it.
+
+use patronus_ipc::{link, tunnel};
+use patronus_mesh::Mesh;
+use patronus_types::{Generation, PortName};
+use patronus_wire::{Endpoint, EndpointKind, TunnelKey, UplinkOffer, limit};
+
+/// Seconds after which a silent path is sent something, so that providers' translators keep it open (RFC 4787 section 4.3: at least two
+/// minutes; many keep to 30 s).
+const KEEPALIVE_S: u16 = 25;
+
+/// Where neighbours may be: the LAN, and every uplink with a live cable.
+pub(crate) fn devices(link: &link::State) -> Vec<PortName> {
+    let uplinks = link.uplinks.iter().filter(|uplink| uplink.carrier).map(|uplink| uplink.port.clone());
+    link.lan.device.iter().cloned().chain(uplinks).collect()
+}
+
+/// How this site can be reached: `tunnel` has the keys and ports, `link` the addresses.
+pub(crate) fn offers(link: &link::State, tunnel: &tunnel::State) -> Vec<UplinkOffer> {
+    let mut room = limit::ENDPOINTS;
+    let mut offers: Vec<UplinkOffer> = tunnel.slots.iter().filter_map(|slot| offer(link, slot, &mut room)).collect();
+    offers.sort_by_key(|offer| offer.slot);
+    offers
+}
+
+fn offer(link: &link::State, slot: &tunnel::Slot, room: &mut usize) -> Option<UplinkOffer> {
+    let key = TunnelKey::from_bytes(slot.public_key.0).ok()?;
+    let uplink = link.uplinks.get(usize::from(slot.slot.number()))?;
+    let own =
+        |net: &patronus_types::IpNet| Endpoint::new(EndpointKind::Own, (net.addr(), slot.listen_port).into()).ok();
+    let endpoints = uplink.addresses.iter().filter_map(own);
+    let endpoints: Vec<Endpoint> = endpoints.take(limit::ENDPOINTS_PER_UPLINK.min(*room)).collect();
+    *room = room.saturating_sub(endpoints.len());
+    Some(UplinkOffer { slot: slot.slot, key, endpoints })
+}
+
+/// Whom `tunnel` is to have sessions with: every member whose whereabouts are known, heard or not.
+pub(crate) fn desired(mesh: &Mesh) -> tunnel::Desired {
+    let mut peers = Vec::new();
+    for (site, member) in mesh.members().valid().filter(|(site, _)| **site != mesh.site()) {
+        let Some(heard) = mesh.book().get(site) else { continue };
+        let slots = heard.announcement.uplinks.iter().map(|uplink| tunnel::RemoteSlot {
+            slot: uplink.slot,
+            public_key: tunnel::SlotKey(*uplink.key.as_bytes()),
+            endpoints: uplink.endpoints.iter().map(|endpoint| endpoint.address).collect(),
+        });
+        peers.push(tunnel::Peer {
+            site: *site,
+            slots: slots.collect(),
+            prefixes: member.prefixes.clone(),
+            keepalive_s: Some(KEEPALIVE_S),
+        });
+    }
+    tunnel::Desired { generation: Generation::default(), peers }
+}
