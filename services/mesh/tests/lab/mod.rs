@@ -249,5 +249,5 @@ fn link_state(number: u8, net: &str) -> link::State {
         lease: None,
         problem: None,
     };
-    link::State { uplinks: vec![uplink], ..link::State::default() }
+    link::State { generation: Generation(1), uplinks: vec![uplink], ..link::State::default() }
 }
