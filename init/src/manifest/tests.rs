@@ -10,7 +10,7 @@ fn refused(change: impl Fn(&str) -> String) -> String {
 fn the_shipped_manifest_is_valid() {
     let manifest: Manifest = SHIPPED.parse().unwrap();
     let names: Vec<&str> = manifest.services().iter().map(|service| service.name.as_str()).collect();
-    assert_eq!(names, ["config", "link", "clock", "web"]);
+    assert_eq!(names, ["config", "link", "clock", "web", "tunnel", "mesh"]);
 }
 
 #[test]
@@ -34,6 +34,20 @@ fn only_the_callers_that_stand_there_may_call() {
     assert!(!access.knows(0));
     assert!(manifest.init_access().allows(10004, "reboot"));
     assert!(!manifest.init_access().knows(10001));
+}
+
+#[test]
+fn ports_to_connect_to_are_listed_or_any() {
+    let manifest: Manifest = SHIPPED.parse().unwrap();
+    let any: Vec<&str> = manifest
+        .services()
+        .iter()
+        .filter(|service| service.tcp_connect == Ports::All(Any::Any))
+        .map(|service| service.name.as_str())
+        .collect();
+    assert_eq!(any, ["mesh"]);
+    let message = refused(|shipped| shipped.replacen("tcp_connect = \"any\"", "tcp_connect = \"all\"", 1));
+    assert!(message.contains("did not match"), "{message}");
 }
 
 #[test]
@@ -76,6 +90,11 @@ fn a_refusal_names_the_entry_and_the_field() {
             "/sys/class/net",
             "/data/config",
             "service \"link\": read \"/data/config\" would open the state of other services",
+        ),
+        (
+            "/sys/class/net\", \"/sys/devices\", \"/sys/bus\"]\n# Forwarding, router advertisements and the like, per device.\nwrite = [",
+            "/sys/class/net\"]\nwrite = [\"/dev/net/tun\", ",
+            "service \"tunnel\": write \"/dev/net/tun\" is another service's device already",
         ),
         ("cpu_weight = 200", "cpu_weight = 10001", "service \"link\": cpu_weight is 10001, must be 1 to 10000"),
         ("files_max = 1024", "files_max = 4001", "service \"web\": files_max is 4001, must be 16 to 4000"),
