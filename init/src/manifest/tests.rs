@@ -53,7 +53,11 @@ fn ports_to_connect_to_are_listed_or_any() {
 #[test]
 fn unknown_fields_are_refused() {
     for text in ["setuid = true", "[service.limits]", "[settings]"] {
-        let message = refused(|shipped| format!("{shipped}\n{text}\n"));
+        // Behind the fields of the last service, before its callers.
+        let message = refused(|shipped| {
+            let (before, callers) = shipped.rsplit_once("[service.callers]").unwrap();
+            format!("{before}\n{text}\n[service.callers]{callers}")
+        });
         assert!(message.contains("unknown field"), "{message}");
     }
 }
@@ -110,7 +114,7 @@ fn a_refusal_names_the_entry_and_the_field() {
 fn services_that_wait_for_each_other_are_refused() {
     let message =
         refused(|shipped| shipped.replacen("side by side.\nneeds = []", "side by side.\nneeds = [\"clock\"]", 1));
-    assert_eq!(message, "services need each other in a circle: link, clock");
+    assert_eq!(message, "services need each other in a circle: link, clock, tunnel, mesh");
 }
 
 #[test]

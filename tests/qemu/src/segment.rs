@@ -41,6 +41,13 @@ pub struct Tap {
     frames: Receiver<Arc<[u8]>>,
 }
 
+/// The sending half of a [`Tap`], for others to send with.
+#[derive(Clone, Debug)]
+pub(crate) struct Outlet {
+    number: usize,
+    hub: Hub,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Hub(Arc<Mutex<Plugs>>);
 
@@ -89,10 +96,21 @@ impl Tap {
         self.hub.spread(self.number, frame);
     }
 
+    /// Another way to send as this plug.
+    pub(crate) fn outlet(&self) -> Outlet {
+        Outlet { number: self.number, hub: self.hub.clone() }
+    }
+
     /// The next frame from anybody else, if one comes in time.
     #[must_use]
     pub fn receive(&self, limit: Duration) -> Option<Arc<[u8]>> {
         self.frames.recv_timeout(limit).ok()
+    }
+}
+
+impl Outlet {
+    pub(crate) fn send(&self, frame: &[u8]) {
+        self.hub.spread(self.number, frame);
     }
 }
 
