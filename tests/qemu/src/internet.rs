@@ -49,10 +49,8 @@ impl Internet {
     pub fn new(networks: u8) -> Result<Self> {
         let segments: Vec<Segment> = (0..networks).map(|_| Segment::new()).collect::<Result<_>>()?;
         let taps: Vec<Tap> = segments.iter().map(Segment::tap).collect();
-        let world = Arc::new(World {
-            outlets: taps.iter().map(Tap::outlet).collect(),
-            machines: Mutex::new(BTreeMap::new()),
-        });
+        let world =
+            Arc::new(World { outlets: taps.iter().map(Tap::outlet).collect(), machines: Mutex::new(BTreeMap::new()) });
         let stop = Arc::new(AtomicBool::new(false));
         let route = |(number, tap): (u8, Tap)| {
             let (router, stop) = (Router { network: number, world: Arc::clone(&world) }, Arc::clone(&stop));

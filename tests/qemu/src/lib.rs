@@ -30,7 +30,7 @@ pub use guest::Guest;
 pub use http::{Page, Response};
 pub use image::Image;
 pub use internet::Internet;
-pub use machine::{Boot, Bus, Machine, Wan};
+pub use machine::{Boot, Bus, Machine, SecondLan, Wan};
 pub use place::Place;
 pub use qmp::Qmp;
 pub use segment::{Segment, Tap};
