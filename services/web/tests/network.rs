@@ -135,21 +135,23 @@ fn with_two_boxes(
     second: impl FnOnce(&Stand, mpsc::Receiver<String>) + Send + 'static,
     first: impl FnOnce(&Stand, &mpsc::Sender<String>),
 ) {
-    let stand = Stand::start_as(1);
     let (say_id, id) = mpsc::channel();
     let (plugged, plug) = mpsc::channel();
     let (token, tokens) = mpsc::channel();
     let other = std::thread::spawn(move || {
-        let stand = Stand::start_as(2);
-        say_id.send(nix::unistd::gettid()).unwrap();
-        plug.recv().unwrap();
-        uplink(2);
+        let stand = Stand::start_as(2, || {
+            say_id.send(nix::unistd::gettid()).unwrap();
+            plug.recv().unwrap();
+            uplink(2);
+        });
         second(&stand, tokens);
     });
-    let far: nix::unistd::Pid = id.recv().unwrap();
-    run("ip", &["link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", &far.to_string()]);
-    uplink(1);
-    plugged.send(()).unwrap();
+    let stand = Stand::start_as(1, || {
+        let far: nix::unistd::Pid = id.recv().unwrap();
+        run("ip", &["link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", &far.to_string()]);
+        uplink(1);
+        plugged.send(()).unwrap();
+    });
     first(&stand, &token);
     drop(token);
     other.join().unwrap();
@@ -224,13 +226,13 @@ fn one_box_creates_a_network_and_another_joins_it_at_its_set_up() {
             assert_eq!(other["token"], used["tokens"][0]["id"]);
             let paths = wait_for("the path", &api, "/api/sdwan/paths", |paths| paths["paths"][0]["status"] == "up");
             assert_eq!(paths["paths"][0]["peer_name"], "branch-lyon");
-            change(stand, &mut browser, &api, &other);
+            change(&mut browser, &api, &other);
         },
     );
 }
 
 /// Everything that can be done to a member, by page and by API.
-fn change(_stand: &Stand, browser: &mut Browser, api: &Browser, other: &Value) {
+fn change(browser: &mut Browser, api: &Browser, other: &Value) {
     let id = other["id"].as_str().unwrap();
     let csrf = browser.get("/sites").csrf();
     let before = api.get("/api/sdwan/paths").json()["slots"][0]["public_key"].clone();

@@ -43,15 +43,19 @@ impl Drop for Service {
 impl Stand {
     /// Moves this thread into a network of its own and starts everything.
     pub fn start() -> Self {
-        Self::start_as(1)
+        Self::start_as(1, || {})
     }
 
-    /// The same as box `number` of several; its LAN also has the address that [`lan_of`] gives.
-    pub fn start_as(number: u8) -> Self {
+    /// The same as box `number` of several; its LAN also has the address that [`lan_of`] gives. Its ports are plugged before the services start.
+    pub fn start_as(number: u8, plug: impl FnOnce()) -> Self {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
             .expect("the tests need root, as the router's init does");
         run("ip", &["link", "set", "lo", "up"]);
         run("ip", &["address", "add", &format!("{ADDRESS}/24"), "dev", "lo"]);
+        if number > 1 {
+            run("ip", &["address", "add", &lan_of(number), "dev", "lo"]);
+        }
+        plug();
         build();
         let dir = tempfile::tempdir().unwrap();
         for place in ["ipc", "config", "web", "mesh", "tunnel"] {
