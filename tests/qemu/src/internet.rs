@@ -22,7 +22,7 @@ use std::{
 use anyhow::Result;
 use etherparse::{EtherType, Ethernet2Slice, Ipv4HeaderSlice};
 
-use crate::{Segment, Tap, segment::Outlet};
+use crate::{Segment, Tap, arp, segment::Outlet};
 
 /// How often a router looks whether it is still wanted.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -110,7 +110,7 @@ impl Router {
     fn handle(&self, frame: &[u8]) -> Option<()> {
         let ethernet = Ethernet2Slice::from_slice_without_fcs(frame).ok()?;
         match ethernet.ether_type() {
-            EtherType::ARP => self.send(self.network, &answer::arp(frame, self.address(), self.mac())?),
+            EtherType::ARP => self.send(self.network, &arp::answer(frame, self.address(), self.mac())?),
             EtherType::IPV4 => {
                 let header = Ipv4HeaderSlice::from_slice(ethernet.payload_slice()).ok()?;
                 let to = header.destination_addr();

@@ -7,6 +7,7 @@
 //! *Spec*: QEMU 7.2 or newer; firmware is OVMF (4 MiB variant).
 
 mod agent;
+pub mod arp;
 mod browser;
 mod console;
 mod disk;

@@ -55,6 +55,8 @@ struct Hub(Arc<Mutex<Plugs>>);
 struct Plugs {
     next: usize,
     queues: BTreeMap<usize, SyncSender<Arc<[u8]>>>,
+    /// Frames that found a full queue.
+    lost: BTreeMap<usize, u64>,
 }
 
 impl Segment {
@@ -94,6 +96,12 @@ impl Tap {
     /// Sends one frame, from destination address to payload, without checksum.
     pub fn send(&self, frame: &[u8]) {
         self.hub.spread(self.number, frame);
+    }
+
+    /// Frames that came while nobody took any.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.hub.0.lock().unwrap_or_else(PoisonError::into_inner).lost.get(&self.number).copied().unwrap_or_default()
     }
 
     /// Another way to send as this plug.
@@ -136,10 +144,13 @@ impl Hub {
 
     fn spread(&self, from: usize, frame: &[u8]) {
         let frame: Arc<[u8]> = frame.into();
-        let plugs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, queue) in plugs.queues.iter().filter(|(number, _)| **number != from) {
+        let mut plugs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Plugs { queues, lost, .. } = &mut *plugs;
+        for (number, queue) in queues.iter().filter(|(number, _)| **number != from) {
             // A full queue loses the frame, as on a real wire.
-            let _ = queue.try_send(frame.clone());
+            if queue.try_send(frame.clone()).is_err() {
+                *lost.entry(*number).or_default() += 1;
+            }
         }
     }
 

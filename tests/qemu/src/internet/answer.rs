@@ -1,6 +1,6 @@
 //! What a provider's router answers, and what becomes of a packet that it passes on: frame in, frame out.
 //!
-//! *Spec*: RFC 826; RFC 792; RFC 5905 section 7.3 (a server of stratum 1).
+//! *Spec*: RFC 792; RFC 5905 section 7.3 (a server of stratum 1).
 
 use std::{
     net::Ipv4Addr,
@@ -18,16 +18,6 @@ const NTP_PORT: u16 = 123;
 const NTP_BYTES: usize = 48;
 /// Seconds from 1900 to 1970 (RFC 5905 figure 4).
 const NTP_EPOCH_S: u64 = 2_208_988_800;
-
-/// "Who has `own`?" is answered.
-pub(super) fn arp(request: &[u8], own: Ipv4Addr, mac: Mac) -> Option<Vec<u8>> {
-    let (asker, wanted) = (request.get(22..32)?, request.get(38..42)?);
-    if wanted != own.octets() || request.get(20..22)? != [0, 1] {
-        return None;
-    }
-    let [to, from] = [asker.get(..6)?, &mac[..]];
-    Some([to, from, &[0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 2], from, &own.octets(), asker].concat())
-}
 
 /// A packet to the router itself: DHCP, SNTP, a ping.
 pub(super) fn packet(
