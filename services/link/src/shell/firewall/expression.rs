@@ -28,11 +28,9 @@ const ESTABLISHED_OR_RELATED: u32 = 2 | 4;
 const FIB_DREG: u16 = 1;
 const FIB_RESULT: u16 = 2;
 const FIB_FLAGS: u16 = 3;
-/// `NFT_FIB_RESULT_OIFNAME`, `NFT_FIB_RESULT_ADDRTYPE`.
-const FIB_DEVICE: u32 = 2;
+/// `NFT_FIB_RESULT_ADDRTYPE`.
 const FIB_KIND: u32 = 3;
-/// `NFTA_FIB_F_SADDR`, `NFTA_FIB_F_DADDR`, `NFTA_FIB_F_IIF`.
-const FIB_OF_SOURCE: u32 = 1;
+/// `NFTA_FIB_F_DADDR`, `NFTA_FIB_F_IIF`.
 const FIB_OF_DESTINATION: u32 = 2;
 const FIB_ON_DEVICE: u32 = 8;
 /// Longest interface name with its final zero.
@@ -68,21 +66,15 @@ pub(super) fn leaves_by(devices: Devices) -> Rule {
     meta_is(MetaKey::Oifname, &devices.bytes())
 }
 
-/// The way to its source leads over one of these.
-pub(super) fn source_is_behind(devices: Devices) -> Rule {
-    vec![fib(FIB_DEVICE, FIB_OF_SOURCE), compare(Operator::Equal, &devices.bytes())]
-}
-
 /// Its destination is of this kind (`RTN_*`) on the device by which it came. The kernel's number is in host order.
 pub(super) fn destination_is(kind: u32) -> Rule {
-    vec![fib(FIB_KIND, FIB_OF_DESTINATION | FIB_ON_DEVICE), compare(Operator::Equal, &kind.to_ne_bytes())]
-}
-
-/// `fib`: ask the routing table.
-fn fib(result: u32, flags: u32) -> Expressions {
-    let attributes =
-        vec![number(FIB_DREG, u32::from(Register::Reg1)), number(FIB_RESULT, result), number(FIB_FLAGS, flags)];
-    Expressions::Other { expression_type: "fib".to_owned(), attributes }
+    let attributes = vec![
+        number(FIB_DREG, u32::from(Register::Reg1)),
+        number(FIB_RESULT, FIB_KIND),
+        number(FIB_FLAGS, FIB_OF_DESTINATION | FIB_ON_DEVICE),
+    ];
+    let load = Expressions::Other { expression_type: "fib".to_owned(), attributes };
+    vec![load, compare(Operator::Equal, &kind.to_ne_bytes())]
 }
 
 pub(super) fn meta_is(key: MetaKey, value: &[u8]) -> Rule {

@@ -14,7 +14,7 @@ use patronus_link::{
 
 use super::expression::{
     ACCEPT, DROP, Devices, NETWORK_HEADER, Rule, TRANSPORT_HEADER, came_by, destination_is, established_or_related,
-    leaves_by, meta_is, payload_has, payload_in, payload_is, source_is_behind, verdict,
+    leaves_by, meta_is, payload_has, payload_in, payload_is, verdict,
 };
 
 const LO: Devices = Devices::One("lo");
@@ -52,7 +52,11 @@ pub(super) fn prerouting() -> Vec<Rule> {
 }
 
 pub(super) fn input() -> Vec<Rule> {
-    let mut rules = vec![
+    // A hop limit of 255 shows that the sender is on this very link.
+    let on_link = payload_is(NETWORK_HEADER, 7, &[255]);
+    let [first, last] = NEIGHBOUR_DISCOVERY;
+    let neighbours = [is_v6(ICMPV6), on_link, payload_in(TRANSPORT_HEADER, 0, &[first], &[last])].concat();
+    vec![
         [came_by(LO), verdict(ACCEPT)].concat(),
         [came_by(LAN), verdict(ACCEPT)].concat(),
         // Another site may see whether this box is there; its page is for the LAN.
@@ -66,15 +70,9 @@ pub(super) fn input() -> Vec<Rule> {
         [is(UDP), to_ports(*TUNNEL_PORTS.start(), *TUNNEL_PORTS.end()), verdict(ACCEPT)].concat(),
         [is(UDP), to_port(DISCOVERY_PORT), verdict(ACCEPT)].concat(),
         [is(TCP), to_port(SEED_PORT), verdict(ACCEPT)].concat(),
-    ];
-    // Whoever lives on the LAN or at another site does not come by WAN.
-    rules.extend([LAN, TUNNELS].map(|devices| [source_is_behind(devices), verdict(DROP)].concat()));
-    rules.push([established_or_related(), verdict(ACCEPT)].concat());
-    // A hop limit of 255 shows that the sender is on this very link.
-    let on_link = payload_is(NETWORK_HEADER, 7, &[255]);
-    let [first, last] = NEIGHBOUR_DISCOVERY;
-    rules.push([is_v6(ICMPV6), on_link, payload_in(TRANSPORT_HEADER, 0, &[first], &[last]), verdict(ACCEPT)].concat());
-    rules
+        [established_or_related(), verdict(ACCEPT)].concat(),
+        [neighbours, verdict(ACCEPT)].concat(),
+    ]
 }
 
 /// Between this LAN and those of other sites, and nowhere else. Which addresses a site may send from, `tunnel` checks.

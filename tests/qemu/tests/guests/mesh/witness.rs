@@ -1,7 +1,7 @@
 //! Somebody who reads every frame between sites.
 //!
 //! *Does*: say of each frame what it is, keep those that should not be there, look for words that nobody should read.
-//! *Spec*: the WireGuard paper, section 5.4 (the first four bytes of a message); `docs/membership.md`, section "Discovery".
+//! *Spec*: the WireGuard paper, section 5.4 (the first four bytes of a message); `docs/wire.md`, sections "Messages" and "Sealed datagrams".
 
 use std::{
     collections::BTreeMap,
@@ -101,7 +101,7 @@ fn kind(frame: &[u8]) -> Result<&'static str, String> {
             let has = |port: u16| ports.contains(&port);
             match ports {
                 _ if ports.iter().all(|port| WIREGUARD.contains(port)) && is_wireguard(payload) => Ok("WireGuard"),
-                [DISCOVERY, DISCOVERY] => Ok("discovery"),
+                [DISCOVERY, DISCOVERY] if is_sealed(payload) => Ok("discovery"),
                 _ if ports.iter().all(|port| DHCP.contains(port)) => Ok("DHCP"),
                 _ if has(NTP) => Ok("SNTP"),
                 _ if has(DNS) => Ok("DNS"),
@@ -120,4 +120,9 @@ fn kind(frame: &[u8]) -> Result<&'static str, String> {
 /// A kind from 1 to 4 and three zeros.
 fn is_wireguard(payload: &[u8]) -> bool {
     matches!(payload, [1..=4, 0, 0, 0, ..])
+}
+
+/// Version 1; sealed with the network's key, or with a token: a wish to join, the answer to one.
+fn is_sealed(payload: &[u8]) -> bool {
+    matches!(payload, [1, 0x20 | 0x15 | 0x16, ..])
 }
