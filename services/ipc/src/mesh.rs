@@ -4,7 +4,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use patronus_types::{Generation, IpNet, NetworkId, SiteId, SiteName, UplinkSlot};
+use patronus_types::{Generation, IpNet, NetworkId, RootSecret, SiteId, SiteName, UplinkSlot};
 use serde::{Deserialize, Serialize};
 
 use crate::{Operation, Protocol};
@@ -26,6 +26,12 @@ pub enum Request {
     Watch,
     /// Found a network with this site as its first, and this box as its first signer.
     CreateNetwork,
+    /// The same with a root whose key the caller has kept already, so that it cannot get lost with the answer: [`Reply::Accepted`]. Asking
+    /// again with the same key is answered again.
+    FoundNetwork {
+        /// Seed of the root's key. It is used once and not kept.
+        root: RootSecret,
+    },
     /// Make a token with which one site may join.
     MakeToken {
         /// How long it is good, in seconds.
@@ -67,7 +73,7 @@ impl Operation for Request {
     fn operation(&self) -> &'static str {
         match self {
             Self::Watch => "watch",
-            Self::CreateNetwork => "create-network",
+            Self::CreateNetwork | Self::FoundNetwork { .. } => "create-network",
             Self::MakeToken { .. } => "make-token",
             Self::Join { .. } => "join",
             Self::Revoke { .. } => "revoke",
@@ -92,7 +98,7 @@ pub enum Reply {
         /// To be carried to the new site.
         token: String,
     },
-    /// It is on disk, and goes to the other sites (`Revoke`, `Rename`, `Renew`), or has begun (`Join`).
+    /// It is on disk (`FoundNetwork`), and goes to the other sites (`Revoke`, `Rename`, `Renew`), or has begun (`Join`).
     Accepted,
     /// Nothing was changed, for this reason.
     Rejected(Problem),
@@ -230,6 +236,10 @@ pub struct Token {
     pub made_unix_s: u64,
     /// Until when it is good, in seconds since 1970.
     pub expires_unix_s: u64,
+    /// What the site may be.
+    pub roles: Vec<Role>,
+    /// What the site may have behind it.
+    pub prefixes: Vec<IpNet>,
     /// Who has joined with it, and when.
     pub used: Option<(SiteId, u64)>,
 }

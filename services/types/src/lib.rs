@@ -9,6 +9,7 @@ mod document;
 mod generation;
 mod name;
 mod network;
+mod root;
 mod site;
 mod slot;
 
@@ -17,5 +18,6 @@ pub use generation::Generation;
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use name::{HostName, InvalidName, PortName, SiteName, TimeZoneName, UplinkName};
 pub use network::NetworkId;
+pub use root::{InvalidRootSecret, RootSecret};
 pub use site::{InvalidSiteId, MacAddr, SiteId};
 pub use slot::UplinkSlot;

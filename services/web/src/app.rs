@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use patronus_ipc::{CallError, Protocol, clock, config, init, link};
+use patronus_ipc::{CallError, Protocol, clock, config, init, link, mesh, tunnel};
 use patronus_store::StoreError;
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -31,6 +31,8 @@ pub(crate) struct Prepared {
     pub csrf: String,
     /// What will be sent to `config`.
     pub claim: config::Claim,
+    /// The token to join with afterwards, if it is not the first site of a network.
+    pub token: Option<String>,
 }
 
 /// What requests share.
@@ -48,6 +50,10 @@ pub(crate) struct App {
     pub link: watch::Receiver<Option<link::State>>,
     /// What `clock` last said.
     pub clock: watch::Receiver<Option<clock::State>>,
+    /// What `mesh` last said.
+    pub mesh: watch::Receiver<Option<mesh::Reply>>,
+    /// What `tunnel` last said.
+    pub tunnel: watch::Receiver<Option<tunnel::Reply>>,
     /// Set once the certificate is there.
     pub fingerprint: watch::Sender<Option<String>>,
     /// Questions to other services at one time.
@@ -68,6 +74,7 @@ pub(crate) struct App {
     claim_lock: Mutex<ClaimLock>,
     gate: Mutex<Gate>,
     prepared: Mutex<Option<Prepared>>,
+    not_joined: Mutex<Option<mesh::Problem>>,
 }
 
 impl App {
@@ -81,6 +88,8 @@ impl App {
             config: patronus_ipc::follow::<config::Config>(&ipc_dir, || config::Request::Watch),
             link: patronus_ipc::follow::<link::Link>(&ipc_dir, || link::Request::Watch),
             clock: patronus_ipc::follow::<clock::Clock>(&ipc_dir, || clock::Request::Watch),
+            mesh: patronus_ipc::follow::<mesh::Mesh>(&ipc_dir, || mesh::Request::Watch),
+            tunnel: patronus_ipc::follow::<tunnel::Tunnel>(&ipc_dir, || tunnel::Request::Watch),
             ipc_dir,
             store,
             claim_code: watch::Sender::new(None),
@@ -97,6 +106,7 @@ impl App {
             claim_lock: Mutex::new(claim_lock),
             gate: Mutex::default(),
             prepared: Mutex::default(),
+            not_joined: Mutex::default(),
         })
     }
 
@@ -122,6 +132,22 @@ impl App {
     /// Ports, uplinks and LAN; empty while `link` has not answered yet.
     pub(crate) fn links(&self) -> link::State {
         self.link.borrow().clone().unwrap_or_default()
+    }
+
+    /// The network as `mesh` last told it; `None` while it has not answered yet.
+    pub(crate) fn network(&self) -> Option<mesh::State> {
+        match &*self.mesh.borrow() {
+            Some(mesh::Reply::State(state)) => Some((**state).clone()),
+            _ => None,
+        }
+    }
+
+    /// Paths and keys as `tunnel` last told them; `None` while it has not answered yet.
+    pub(crate) fn tunnels(&self) -> Option<tunnel::State> {
+        match &*self.tunnel.borrow() {
+            Some(tunnel::Reply::State(state)) => Some((**state).clone()),
+            _ => None,
+        }
     }
 
     /// The names under which the box answers now.
@@ -180,6 +206,11 @@ impl App {
     /// The one claim that waits to be finished.
     pub(crate) fn prepared(&self) -> MutexGuard<'_, Option<Prepared>> {
         lock(&self.prepared)
+    }
+
+    /// Why the way into a network that was chosen at set-up was not begun.
+    pub(crate) fn not_joined(&self) -> MutexGuard<'_, Option<mesh::Problem>> {
+        lock(&self.not_joined)
     }
 
     /// Waits until the service is told to stop.

@@ -5,12 +5,16 @@
 
 mod configuration;
 mod machine;
+mod network;
+mod paths;
 mod session;
 mod set_up;
+mod sites;
+mod tokens;
 
 use std::sync::Arc;
 
-use patronus_ipc::{CallError, config};
+use patronus_ipc::{CallError, config, mesh};
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -20,6 +24,7 @@ use crate::{
     refusal::Refusal,
     reply::{self, Reply},
     routes::Handler,
+    view,
 };
 
 /// Runs the handler of a route.
@@ -67,6 +72,30 @@ pub(crate) async fn run(handler: Handler, app: &Arc<App>, call: &Call) -> Reply 
         Handler::ApiConfigConfirm => configuration::api_confirm(app, call).await,
         Handler::ApiConfigRollback => configuration::api_rollback(app, call).await,
         Handler::ApiConfigHistory => configuration::api_history(app).await,
+
+        Handler::RootKeyForm => network::key_form(app, call),
+        Handler::RootFileForm => network::file_form(app, call),
+        Handler::CreateNetworkForm => network::create_form(app, call).await,
+        Handler::JoinForm => network::join_form(app, call).await,
+        Handler::ApiCreateNetwork => network::api_create(app, call).await,
+        Handler::ApiJoin => network::api_join(app, call).await,
+
+        Handler::SitesPage => sites::page(app, call),
+        Handler::SitePage => sites::site_page(app, call),
+        Handler::RevokePage => sites::revoke_page(app, call),
+        Handler::RevokeForm | Handler::RenameForm | Handler::RenewForm => sites::change_form(app, call, handler).await,
+        Handler::ApiSites => sites::api_sites(app),
+        Handler::ApiRevoke | Handler::ApiRename | Handler::ApiRenew => sites::api_change(app, call, handler).await,
+
+        Handler::TokensPage => tokens::page(app, call),
+        Handler::TokenForm => tokens::make_form(app, call).await,
+        Handler::ApiTokens => tokens::api_list(app),
+        Handler::ApiToken => tokens::api_make(app, call).await,
+
+        Handler::PathsPage => paths::page(app, call),
+        Handler::RotateForm => paths::rotate_form(app, call).await,
+        Handler::ApiPaths => paths::api_paths(app),
+        Handler::ApiRotate => paths::api_rotate(app, call).await,
     }
 }
 
@@ -74,8 +103,15 @@ pub(crate) async fn run(handler: Handler, app: &Arc<App>, call: &Call) -> Reply 
 enum Failure {
     /// A refusal of our own.
     Refused(Refusal),
-    /// `config` changed nothing, for these reasons.
+    /// Nothing was changed, for these reasons.
     Rejected(Vec<config::Problem>),
+}
+
+impl From<&mesh::Problem> for Failure {
+    fn from(problem: &mesh::Problem) -> Self {
+        let view::sdwan::Problem { code, message } = view::sdwan::problem(problem);
+        Self::Rejected(vec![config::Problem { code, at: String::new(), message }])
+    }
 }
 
 impl From<Refusal> for Failure {
@@ -91,6 +127,30 @@ impl From<CallError> for Failure {
 }
 
 impl Failure {
+    /// A reason of our own, about one field.
+    fn about(at: &str, code: &str, message: impl Into<String>) -> Self {
+        let problem = config::Problem { code: code.to_owned(), at: at.to_owned(), message: message.into() };
+        Self::Rejected(vec![problem])
+    }
+
+    /// What a person reads.
+    fn message(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.message().to_owned(),
+            Self::Rejected(problems) => {
+                problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join(" ")
+            }
+        }
+    }
+
+    /// The status of an answer that tells it.
+    fn status(&self) -> u16 {
+        match self {
+            Self::Refused(refusal) => refusal.status(),
+            Self::Rejected(_) => 422,
+        }
+    }
+
     /// As the API tells it.
     fn into_json(self, app: &App) -> Reply {
         match self {
@@ -109,10 +169,7 @@ impl Failure {
                 app.refusals.count(refusal);
                 reply::refusal(refusal, true)
             }
-            Self::Rejected(problems) => {
-                let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
-                reply::page(422, pages::notice("This did not work", &messages.join(" ")))
-            }
+            Self::Rejected(_) => reply::page(422, pages::notice("This did not work", &self.message())),
         }
     }
 }

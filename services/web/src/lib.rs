@@ -12,6 +12,7 @@ pub mod form;
 pub mod gate;
 pub mod head;
 pub mod limits;
+pub mod network;
 pub mod openapi;
 pub mod password;
 pub mod refusal;

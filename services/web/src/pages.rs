@@ -8,10 +8,14 @@ pub(crate) mod configuration;
 mod layout;
 mod login;
 pub(crate) mod logs;
+pub(crate) mod network;
 mod parts;
+pub(crate) mod paths;
 pub(crate) mod set_up;
+pub(crate) mod sites;
 pub(crate) mod status;
 pub(crate) mod system;
+pub(crate) mod tokens;
 
 pub(crate) use layout::{farewell, notice};
 pub(crate) use login::login;

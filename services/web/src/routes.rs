@@ -90,6 +90,20 @@ pub enum Handler {
     ConfigConfirmForm,
     ConfigRollbackForm,
     ConfigExport,
+    SitesPage,
+    SitePage,
+    RevokePage,
+    RevokeForm,
+    RenameForm,
+    RenewForm,
+    TokensPage,
+    TokenForm,
+    RootKeyForm,
+    RootFileForm,
+    CreateNetworkForm,
+    JoinForm,
+    PathsPage,
+    RotateForm,
     LogsPage,
     SystemPage,
     RebootForm,
@@ -113,6 +127,16 @@ pub enum Handler {
     ApiReboot,
     ApiPowerOff,
     ApiPassword,
+    ApiSites,
+    ApiPaths,
+    ApiTokens,
+    ApiToken,
+    ApiCreateNetwork,
+    ApiJoin,
+    ApiRevoke,
+    ApiRename,
+    ApiRenew,
+    ApiRotate,
 }
 
 /// One route.
@@ -167,6 +191,20 @@ table! {
     POST   "/configuration/confirm"   Claimed Administrator Token  Form    Small ConfigConfirmForm  "Keep the configuration on trial"
     POST   "/configuration/rollback"  Claimed Administrator Token  Form    Small ConfigRollbackForm "Go back to an earlier configuration"
     GET    "/configuration/export"    Claimed Administrator Read   Nothing No    ConfigExport       "Download the configuration"
+    GET    "/sites"                   Claimed Administrator Read   Nothing No    SitesPage          "The network and its sites, or the way into one"
+    GET    "/sites/site"              Claimed Administrator Read   Nothing No    SitePage           "One site: ?id=SITE"
+    GET    "/sites/revoke"            Claimed Administrator Read   Nothing No    RevokePage         "Page that asks before a site is revoked: ?id=SITE"
+    POST   "/sites/revoke"            Claimed Administrator Token  Form    Small RevokeForm         "Revoke a site"
+    POST   "/sites/rename"            Claimed Administrator Token  Form    Small RenameForm         "Rename a site"
+    POST   "/sites/renew"             Claimed Administrator Token  Form    Small RenewForm          "Renew a site's record"
+    GET    "/sites/tokens"            Claimed Administrator Read   Nothing No    TokensPage         "Tokens page"
+    POST   "/sites/tokens"            Claimed Administrator Token  Form    Small TokenForm          "Make a token"
+    POST   "/network/key"             Claimed Administrator Token  Form    Small RootKeyForm        "Make a recovery key"
+    POST   "/network/file"            Claimed Administrator Token  Form    Small RootFileForm       "Download a recovery key"
+    POST   "/network/create"          Claimed Administrator Token  Form    Small CreateNetworkForm  "Create a network with a recovery key"
+    POST   "/network/join"            Claimed Administrator Token  Form    Small JoinForm           "Join a network with a token"
+    GET    "/paths"                   Claimed Administrator Read   Nothing No    PathsPage          "Paths page"
+    POST   "/paths/rotate"            Claimed Administrator Token  Form    Small RotateForm         "Give an uplink a new WireGuard key"
     GET    "/logs"                    Claimed Administrator Read   Nothing No    LogsPage           "Logs page"
     GET    "/system"                  Claimed Administrator Read   Nothing No    SystemPage         "System page"
     POST   "/system/reboot"           Claimed Administrator Token  Form    Small RebootForm         "Restart the router"
@@ -191,6 +229,17 @@ table! {
     POST   "/api/system/reboot"       Claimed Administrator Bearer Json    Small ApiReboot          "Restart the router: {}"
     POST   "/api/system/power-off"    Claimed Administrator Bearer Json    Small ApiPowerOff        "Switch the router off: {}"
     POST   "/api/password"            Claimed Administrator Bearer Json    Small ApiPassword        "Change the password: {\"current\", \"new\"}"
+
+    GET    "/api/sdwan/sites"         Claimed Administrator Read   Nothing No    ApiSites           "The network, the way into one, and all sites"
+    GET    "/api/sdwan/paths"         Claimed Administrator Read   Nothing No    ApiPaths           "Keys of the uplinks and every path"
+    GET    "/api/sdwan/tokens"        Claimed Administrator Read   Nothing No    ApiTokens          "The tokens made here, newest first"
+    POST   "/api/sdwan/tokens"        Claimed Administrator Bearer Json    Small ApiToken           "Make a token: {\"valid_s\", \"roles\", \"prefixes\", \"seeds\"}"
+    POST   "/api/sdwan/network"       Claimed Administrator Bearer Json    Small ApiCreateNetwork   "Create a network: {\"root_secret\"} or {}"
+    POST   "/api/sdwan/join"          Claimed Administrator Bearer Json    Small ApiJoin            "Join a network: {\"token\", \"prefixes\"}"
+    POST   "/api/sdwan/sites/revoke"  Claimed Administrator Bearer Json    Small ApiRevoke          "Revoke a site: {\"site\"}"
+    POST   "/api/sdwan/sites/rename"  Claimed Administrator Bearer Json    Small ApiRename          "Rename a site: {\"site\", \"name\"}"
+    POST   "/api/sdwan/sites/renew"   Claimed Administrator Bearer Json    Small ApiRenew           "Renew a site's record: {\"site\"}"
+    POST   "/api/sdwan/slots/rotate"  Claimed Administrator Bearer Json    Small ApiRotate          "Give an uplink a new WireGuard key: {\"slot\"}"
 }
 
 /// What becomes of a request whose head was let in.

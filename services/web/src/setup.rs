@@ -11,13 +11,22 @@ use patronus_types::{
     Uplink, UplinkName,
 };
 
-use crate::{form::Form, password};
+use crate::{form::Form, network, password};
 
 /// What is wrong, by the name of the field.
 pub type Errors = BTreeMap<String, String>;
 
 /// The LAN address before anybody chose one.
 pub const LAN_ADDRESS: &str = "192.168.42.1/24";
+
+/// What a person chose.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The first document.
+    pub document: Document,
+    /// The token to join a network with; none if this is to be a network's first site.
+    pub token: Option<String>,
+}
 
 /// What the form holds when it is first shown: `link`'s choice of roles.
 #[must_use]
@@ -47,13 +56,13 @@ pub fn role_name(role: Role) -> &'static str {
 ///
 /// # Errors
 /// Every field that is wrong, with what to do.
-pub fn read(form: &Form, ports: &[Port]) -> Result<Document, Errors> {
+pub fn read(form: &Form, ports: &[Port]) -> Result<Choice, Errors> {
     let mut errors = Errors::new();
     check_password(form, &mut errors);
-    check_network(form, &mut errors);
     let name = field::<SiteName>(form, "site", "Give this site a name, such as \"office-zurich\".", &mut errors);
     let timezone = read_time_zone(form, &mut errors);
     let address = read_lan_address(form, &mut errors);
+    let token = read_network(form, address, &mut errors);
     let lan_ports =
         ports.iter().filter(|port| role_of(form, port) == "lan").map(|port| port.name.clone()).collect::<Vec<_>>();
     if lan_ports.is_empty() {
@@ -66,13 +75,11 @@ pub fn read(form: &Form, ports: &[Port]) -> Result<Document, Errors> {
         errors.insert("ports".to_owned(), format!("At most {} ports can be WAN.", Limit::UPLINKS));
     }
     match (name, timezone, address) {
-        (Some(name), Some(timezone), Some(address)) if errors.is_empty() => Ok(Document {
-            version: DOCUMENT_VERSION,
-            site: Site { name, timezone },
-            clock: Clock::default(),
-            lan: Lan { ports: lan_ports, address, address_v6: None },
-            uplinks,
-        }),
+        (Some(name), Some(timezone), Some(address)) if errors.is_empty() => {
+            let (site, lan) = (Site { name, timezone }, Lan { ports: lan_ports, address, address_v6: None });
+            let document = Document { version: DOCUMENT_VERSION, site, clock: Clock::default(), lan, uplinks };
+            Ok(Choice { document, token })
+        }
         _ => Err(errors),
     }
 }
@@ -90,10 +97,22 @@ fn check_password(form: &Form, errors: &mut Errors) {
     }
 }
 
-fn check_network(form: &Form, errors: &mut Errors) {
-    if form.text("network") != "create" {
-        let message = "Joining with a token is not part of this version. Choose \"Create a network\"; this site can join another one later.";
-        errors.insert("network".to_owned(), message.to_owned());
+/// The token, if one is to be used; whether it grants the LAN is seen here, before anything is changed.
+fn read_network(form: &Form, lan: Option<Ipv4Net>, errors: &mut Errors) -> Option<String> {
+    match form.text("network") {
+        "create" => None,
+        "join" => {
+            match network::check_token(form.text("token"), lan) {
+                Ok(()) => {}
+                Err(network::TokenProblem::Token(message)) => drop(errors.insert("token".to_owned(), message)),
+                Err(network::TokenProblem::Lan(message)) => drop(errors.insert("lan-address".to_owned(), message)),
+            }
+            Some(form.text("token").to_owned())
+        }
+        _ => {
+            errors.insert("network".to_owned(), "Choose whether to create a network or to join one.".to_owned());
+            None
+        }
     }
 }
 

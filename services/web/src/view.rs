@@ -3,6 +3,8 @@
 //! *Does*: bring together what `init`, `config`, `link` and `clock` said.
 //! *Never does*: ask anybody; hold secrets.
 
+pub(crate) mod sdwan;
+
 use std::collections::BTreeMap;
 
 use patronus_ipc::{clock, config, init, link};

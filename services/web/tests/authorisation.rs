@@ -24,7 +24,7 @@ enum When {
     Claimed,
 }
 
-/// Method, path, when it is there, for whom, content type, body, and the status for those who may. `CODE` and `PASSWORD` in a body stand for the
+/// Method, path, when it is there, for whom, content type, body, and the status for those who may. `CODE`, `PASSWORD` and `ROOT` in a body stand for
 /// right ones. Bodies are chosen to be understood and to change nothing that the rest of the test needs.
 type Line = (&'static str, &'static str, When, Identity, &'static str, &'static str, u16);
 
@@ -45,6 +45,30 @@ const TABLE: &[Line] = &[
     ("POST",   "/configuration/confirm",  Claimed,   Administrator, FORM, "generation=999",                  422),
     ("POST",   "/configuration/rollback", Claimed,   Administrator, FORM, "generation=999",                  422),
     ("GET",    "/configuration/export",   Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/sites",                  Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/sites/site",             Claimed,   Administrator, "",   "",                                404),
+    ("GET",    "/sites/revoke",           Claimed,   Administrator, "",   "",                                404),
+    ("POST",   "/sites/revoke",           Claimed,   Administrator, FORM, "site=x",                          404),
+    ("POST",   "/sites/rename",           Claimed,   Administrator, FORM, "site=x&name=y",                   404),
+    ("POST",   "/sites/renew",            Claimed,   Administrator, FORM, "site=x",                          404),
+    ("GET",    "/sites/tokens",           Claimed,   Administrator, "",   "",                                200),
+    ("POST",   "/sites/tokens",           Claimed,   Administrator, FORM, "prefixes=x",                      422),
+    ("POST",   "/network/key",            Claimed,   Administrator, FORM, "",                                200),
+    ("POST",   "/network/file",           Claimed,   Administrator, FORM, "root=ROOT",                       200),
+    ("POST",   "/network/create",         Claimed,   Administrator, FORM, "root=ROOT",                       422),
+    ("POST",   "/network/join",           Claimed,   Administrator, FORM, "token=x",                         422),
+    ("GET",    "/paths",                  Claimed,   Administrator, "",   "",                                200),
+    ("POST",   "/paths/rotate",           Claimed,   Administrator, FORM, "slot=15",                         422),
+    ("GET",    "/api/sdwan/sites",        Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/api/sdwan/paths",        Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/api/sdwan/tokens",       Claimed,   Administrator, "",   "",                                200),
+    ("POST",   "/api/sdwan/tokens",       Claimed,   Administrator, JSON, "{\"prefixes\":[\"x\"]}",            422),
+    ("POST",   "/api/sdwan/network",      Claimed,   Administrator, JSON, "{\"root_secret\":\"x\"}",          422),
+    ("POST",   "/api/sdwan/join",         Claimed,   Administrator, JSON, "{\"token\":\"x\"}",                422),
+    ("POST",   "/api/sdwan/sites/revoke", Claimed,   Administrator, JSON, "{\"site\":\"x\"}",                 422),
+    ("POST",   "/api/sdwan/sites/rename", Claimed,   Administrator, JSON, "{\"site\":\"x\",\"name\":\"y\"}",    422),
+    ("POST",   "/api/sdwan/sites/renew",  Claimed,   Administrator, JSON, "{\"site\":\"x\"}",                 422),
+    ("POST",   "/api/sdwan/slots/rotate", Claimed,   Administrator, JSON, "{\"slot\":15}",                   422),
     ("GET",    "/logs",                   Claimed,   Administrator, "",   "",                                200),
     ("GET",    "/system",                 Claimed,   Administrator, "",   "",                                200),
     ("POST",   "/system/reboot",          Claimed,   Administrator, FORM, "sure=yes",                        200),
@@ -121,7 +145,7 @@ impl Caller {
     fn ask(&self, method: &str, path: &str, code: &str) -> u16 {
         let line = TABLE.iter().find(|line| (line.0, line.1) == (method, path));
         let (content_type, body) = line.map_or((JSON, "{}"), |line| (line.4, line.5));
-        let mut body = body.replace("CODE", code).replace("PASSWORD", PASSWORD);
+        let mut body = body.replace("CODE", code).replace("PASSWORD", PASSWORD).replace("ROOT", &"a5".repeat(32));
         if content_type == FORM {
             body = format!("csrf={}&{}", self.csrf, body.replace(' ', "+"));
         }

@@ -24,9 +24,9 @@ fn a_person_claims_the_box_and_lands_on_the_status_page() {
         assert!(cookie.contains(attribute), "{cookie}");
     }
     let form = browser.get("/setup");
-    assert!(form.body.contains("eth2") && form.body.contains("Joining is not part of this version"));
+    assert!(form.body.contains("eth2") && form.body.contains("Join with a token"));
     let done = browser.post("/setup", &filled(&form.csrf()));
-    assert_eq!((done.status, done.field("location")), (303, Some("/")), "{}", done.body);
+    assert_eq!((done.status, done.field("location")), (303, Some("/sites")), "{}", done.body);
     let status = browser.get("/");
     assert_eq!(status.status, 200);
     for text in ["hq-chicago", "203.0.113.10/24", "BOUND", "Synchronised", "0.1.0"] {
@@ -239,7 +239,7 @@ fn race(browser: &mut Browser, csrf: &str, racer: usize) -> Option<String> {
     fields.extend([("csrf", csrf), ("site", &site), ("password", &password), ("password-again", &password)]);
     let answer = browser.post("/setup", &fields);
     match answer.status {
-        303 if answer.field("location") == Some("/") => Some(racer.to_string()),
+        303 if answer.field("location") == Some("/sites") => Some(racer.to_string()),
         404 => None,
         other => panic!("{other}: {}", answer.body),
     }

@@ -41,6 +41,10 @@ pub(crate) fn roles(roles: &[Role]) -> Roles {
     ROLES.iter().filter(|(_, role)| roles.contains(role)).map(|(bit, _)| *bit).collect()
 }
 
+fn named(roles: Roles) -> Vec<Role> {
+    ROLES.iter().filter(|(bit, _)| roles.contains(*bit)).map(|(_, role)| *role).collect()
+}
+
 fn sites(mesh: &Mesh) -> Vec<Site> {
     let mut sites: Vec<Site> = mesh.members().iter().map(|(id, member)| site(mesh, *id, member)).collect();
     sites.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
@@ -63,7 +67,7 @@ fn site(mesh: &Mesh, id: SiteId, member: &patronus_mesh::Member) -> Site {
         },
         is_active: id == mesh.site() || heard.is_some_and(|heard| heard.liveness == Liveness::Active),
         heard_uptime_ms: heard.and_then(|heard| heard.heard_ms),
-        roles: ROLES.iter().filter(|(bit, _)| member.record.roles.contains(*bit)).map(|(_, role)| *role).collect(),
+        roles: named(member.record.roles),
         prefixes: member.prefixes.clone(),
         member_since_unix_s: member.record.member_since_s,
         valid_until_unix_s: member.record.validity.not_after_s,
@@ -85,6 +89,8 @@ fn tokens(invitations: &Invitations) -> Vec<Token> {
             id: id.0,
             made_unix_s: invitation.made_s,
             expires_unix_s: invitation.expires_s,
+            roles: named(invitation.roles()),
+            prefixes: invitation.prefixes.clone(),
             used: invitation.used.map(|used| (used.site, used.at_s)),
         })
         .collect();

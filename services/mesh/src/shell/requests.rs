@@ -1,10 +1,9 @@
 //! What each request does: one function for each operation of `patronus_ipc::mesh::Request`.
 
-use data_encoding::HEXLOWER;
 use ed25519_dalek::SigningKey;
 use patronus_ipc::mesh::{Problem, Reply, Request, Role};
 use patronus_mesh::{Invitation, Joiner, Now, Refusals, SignError, Wallclock, found, invitation};
-use patronus_types::{HostName, IpNet, SiteId, SiteName};
+use patronus_types::{HostName, IpNet, RootSecret, SiteId, SiteName};
 use patronus_wire::{
     Bundle, IdentityKey, JoinToken, NetworkKey, Refused, Revocation, Roles, Seed, SiteRecord, TokenSecret, Verified,
 };
@@ -25,7 +24,12 @@ impl Service {
     pub(crate) fn handle_request(&mut self, request: Request, now: Now) -> Result<Reply, Fatal> {
         let answered = match request {
             Request::Watch => Ok(Reply::State(Box::new(self.state()))),
-            Request::CreateNetwork => self.create_network(now)?,
+            Request::CreateNetwork => {
+                // The root's key leaves with the answer, and is in no other place.
+                let root = RootSecret(moment::random()?);
+                self.found_network(&root, now)?.map(|_| Reply::Created { root_secret: root.to_hex() })
+            }
+            Request::FoundNetwork { root } => self.found_network(&root, now)?,
             Request::MakeToken { valid_s, roles, prefixes, seeds } => {
                 self.make_token(valid_s, &roles, prefixes, &seeds, now)?
             }
@@ -40,13 +44,13 @@ impl Service {
         }))
     }
 
-    fn create_network(&mut self, now: Now) -> Answered {
+    fn found_network(&mut self, secret: &RootSecret, now: Now) -> Answered {
         let Some(own) = &self.own else { return no("unclaimed") };
-        if matches!(self.phase, Phase::Member(_)) {
-            return no("in-a-network");
+        let root = SigningKey::from_bytes(&secret.0);
+        if let Phase::Member(member) = &self.phase {
+            let is_same = member.mesh.roster().root() == IdentityKey::from(&root);
+            return if is_same { Ok(Ok(Reply::Accepted)) } else { no("in-a-network") };
         }
-        // The root's key leaves with the answer, and is in no other place.
-        let root = SigningKey::from_bytes(&moment::random()?);
         let signer = SigningKey::from_bytes(&moment::random()?);
         let (Wallclock::Known(now_s) | Wallclock::AtLeast(now_s)) = now.clock;
         let founded = found(&root, &signer, &own.identity, own.name.clone(), own.prefixes.clone(), now_s);
@@ -58,7 +62,7 @@ impl Service {
         let membership =
             Membership { roster, network_key: NetworkKey(moment::random()?), signer: Some(signer), seeds: Vec::new() };
         self.begin_membership(membership, now)?;
-        Ok(Ok(Reply::Created { root_secret: HEXLOWER.encode(&root.to_bytes()) }))
+        Ok(Ok(Reply::Accepted))
     }
 
     fn make_token(

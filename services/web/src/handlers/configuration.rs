@@ -192,9 +192,10 @@ fn committed(app: &App, outcome: Result<Generation, Failure>) -> Reply {
 fn optional<T: FromStr>(fields: &Form, name: &str) -> Result<Option<T>, Failure> {
     match fields.text(name) {
         "" => Ok(None),
-        text => {
-            text.parse().map(Some).map_err(|_| refused("not-a-number", name, "Give a whole number, or leave it out."))
-        }
+        text => text
+            .parse()
+            .map(Some)
+            .map_err(|_| Failure::about(name, "not-a-number", "Give a whole number, or leave it out.")),
     }
 }
 
@@ -202,12 +203,11 @@ fn optional<T: FromStr>(fields: &Form, name: &str) -> Result<Option<T>, Failure>
 fn only(query: &Form, names: &[&str]) -> Result<(), Failure> {
     match query.names().all(|name| names.contains(&name)) {
         true => Ok(()),
-        false => Err(refused("unknown-parameter", "", &format!("This address takes {} only.", names.join(" and ")))),
+        false => {
+            let message = format!("This address takes {} only.", names.join(" and "));
+            Err(Failure::about("", "unknown-parameter", message))
+        }
     }
-}
-
-fn refused(code: &str, at: &str, message: &str) -> Failure {
-    Failure::Rejected(vec![config::Problem { code: code.to_owned(), at: at.to_owned(), message: message.to_owned() }])
 }
 
 fn read_toml(call: &Call) -> Result<String, Refusal> {

@@ -9,7 +9,7 @@ use patronus_ipc::{config, link};
 use patronus_types::Document;
 use tokio::time::timeout;
 
-use super::{Failure, session::hash_password};
+use super::{Failure, network, session::hash_password};
 use crate::{
     app::{App, Prepared},
     claim::ClaimCode,
@@ -18,7 +18,7 @@ use crate::{
     refusal::Refusal,
     reply::{self, Reply},
     session::Identity,
-    setup::{self, Errors},
+    setup::{self, Choice, Errors},
 };
 
 /// How long the claim's answer waits until `config`'s new state has come around and the claim code is gone.
@@ -99,19 +99,19 @@ pub(super) fn strength(call: &Call) -> Reply {
 /// Takes the form: claims, or first tells where the page moves.
 pub(super) async fn submit(app: &Arc<App>, call: &Call) -> Reply {
     let links = app.links();
-    let document = match setup::read(&call.form, &links.ports) {
-        Ok(document) => document,
+    let Choice { document, token } = match setup::read(&call.form, &links.ports) {
+        Ok(choice) => choice,
         Err(errors) => return show_errors(call, &links, &errors),
     };
     let moves = moves_page(&document, &links);
     match prepare(app, call, document).await {
         Ok(claim) if moves => {
-            let page = pages::set_up::moves(&claim.document, call.csrf());
-            *app.prepared() = Some(Prepared { csrf: call.csrf().to_owned(), claim });
+            let page = pages::set_up::moves(&claim.document, token.is_some(), call.csrf());
+            *app.prepared() = Some(Prepared { csrf: call.csrf().to_owned(), claim, token });
             reply::page(200, page)
         }
-        Ok(claim) => match commit(app, claim).await {
-            Ok(token) => reply::with_cookie(reply::redirect("/"), Some(&token)),
+        Ok(claim) => match enter(app, claim, token).await {
+            Ok(session) => reply::with_cookie(reply::redirect("/sites"), Some(&session)),
             Err(Failure::Rejected(problems)) => show_errors(call, &links, &errors_of(&problems, &call.form, &links)),
             Err(failure) => failure.into_page(app),
         },
@@ -124,11 +124,24 @@ pub(super) async fn submit(app: &Arc<App>, call: &Call) -> Reply {
 pub(super) async fn finish(app: &Arc<App>, call: &Call) -> Reply {
     let prepared = app.prepared().take_if(|prepared| prepared.csrf == call.csrf());
     let Some(prepared) = prepared else { return reply::redirect("/setup") };
-    let done = pages::set_up::done(&prepared.claim.document);
-    match commit(app, prepared.claim).await {
-        Ok(token) => reply::with_cookie(reply::page(200, done), Some(&token)),
+    let done = pages::set_up::done(&prepared.claim.document, prepared.token.is_some());
+    match enter(app, prepared.claim, prepared.token).await {
+        Ok(session) => reply::with_cookie(reply::page(200, done), Some(&session)),
         Err(failure) => failure.into_page(app),
     }
+}
+
+/// Claims, then begins to join if there is a token. In a task of its own: the connection may break in the middle, most of all when the page moves.
+async fn enter(app: &Arc<App>, claim: config::Claim, token: Option<String>) -> Result<String, Failure> {
+    let ours = Arc::clone(app);
+    let entering = tokio::spawn(async move {
+        let session = commit(&ours, claim).await?;
+        if let Some(token) = token {
+            network::join_after_claim(&ours, token).await;
+        }
+        Ok(session)
+    });
+    entering.await.unwrap_or_else(|_| Err(Refusal::Unavailable.into()))
 }
 
 /// Lets `config` check the document, then makes the password's verifier. One at a time; those who come too late do not cost anything.

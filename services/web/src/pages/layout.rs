@@ -3,8 +3,14 @@
 use maud::{DOCTYPE, Markup, html};
 
 /// The pages in the navigation: path and name.
-const PAGES: &[(&str, &str)] =
-    &[("/", "Status"), ("/configuration", "Configuration"), ("/logs", "Logs"), ("/system", "System")];
+const PAGES: &[(&str, &str)] = &[
+    ("/", "Status"),
+    ("/sites", "Sites"),
+    ("/paths", "Paths"),
+    ("/configuration", "Configuration"),
+    ("/logs", "Logs"),
+    ("/system", "System"),
+];
 
 /// A page of the administrator, with navigation.
 pub(super) fn administrator(title: &str, path: &str, site: &str, csrf: &str, body: Markup) -> Markup {

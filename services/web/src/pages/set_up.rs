@@ -38,7 +38,7 @@ pub(crate) fn code(error: Option<&str>) -> Markup {
 }
 
 /// Tells where the page will be, before anything changes.
-pub(crate) fn moves(document: &Document, csrf: &str) -> Markup {
+pub(crate) fn moves(document: &Document, joins: bool, csrf: &str) -> Markup {
     let address = format!("https://{}/", document.lan.address.addr());
     layout::plain(
         "One more step",
@@ -53,6 +53,7 @@ pub(crate) fn moves(document: &Document, csrf: &str) -> Markup {
                     li { "Your computer must be on one of the LAN ports you chose: " (ports(document)) "." }
                     li { "Its own address must be in " (document.lan.address.trunc().to_string()) ". Unplug the cable and plug it in again so that it asks for a new one, or set one by hand." }
                     li { "Sign in there with the password that you have just chosen." }
+                    li { (afterwards(joins)) }
                 }
                 form.actions method="post" action="/setup/finish" {
                     (token(csrf))
@@ -65,7 +66,7 @@ pub(crate) fn moves(document: &Document, csrf: &str) -> Markup {
 }
 
 /// The last page at the old address.
-pub(crate) fn done(document: &Document) -> Markup {
+pub(crate) fn done(document: &Document, joins: bool) -> Markup {
     let address = format!("https://{}/", document.lan.address.addr());
     layout::plain(
         "Done",
@@ -75,9 +76,19 @@ pub(crate) fn done(document: &Document) -> Markup {
                 h1 { (document.site.name) " is ready" }
                 p.lead role="status" { "The router is moving to its new address. Sign in there:" }
                 p.address { a href=(address) { (address) } }
+                p { (afterwards(joins)) }
             }
         },
     )
+}
+
+/// What comes of the network: it is a step after the claim, and the page "Sites" always says how far it got.
+fn afterwards(joins: bool) -> &'static str {
+    if joins {
+        "The router asks to join the network by itself. The page \"Sites\" there says how far it is. Keep the token until then."
+    } else {
+        "The network is created there, on the page \"Sites\", with a key that you save."
+    }
 }
 
 fn ports(document: &Document) -> String {

@@ -36,7 +36,8 @@ fn error_in(field: &str, change: impl FnOnce(&mut Form)) -> String {
 
 #[test]
 fn the_form_as_first_shown_needs_only_a_password_and_a_name() {
-    let document = read(&filled(), &ports()).unwrap();
+    let Choice { document, token } = read(&filled(), &ports()).unwrap();
+    assert_eq!(token, None);
     assert_eq!(document.site.name.as_str(), "hq-chicago");
     assert_eq!(document.lan.ports.len(), 2);
     assert_eq!(document.uplinks.len(), 1);
@@ -58,7 +59,8 @@ fn each_wrong_field_says_what_to_do() {
     assert!(error_in("timezone", |form| form.set("timezone", "Europe/Nowhere")).contains("Europe/Zurich"));
     assert!(error_in("password", |form| form.set("password", "password123")).contains("guess"));
     assert!(error_in("password-again", |form| form.set("password-again", "x")).contains("differ"));
-    assert!(error_in("network", |form| form.set("network", "join")).contains("later"));
+    assert!(error_in("network", |form| form.set("network", "")).contains("join"));
+    assert!(error_in("token", |form| form.set("network", "join")).contains("patronus1"));
     assert!(error_in("lan-address", |form| form.set("lan-address", "192.168.42.0/24")).contains("host"));
     assert!(error_in("lan-address", |form| form.set("lan-address", "8.8.8.8/24")).contains("private"));
     let no_lan = |form: &mut Form| ["eth1", "eth2"].iter().for_each(|port| form.set(&format!("role-{port}"), "unused"));
@@ -75,7 +77,7 @@ fn a_static_uplink_needs_its_gateway_inside_its_prefix() {
     };
     let mut form = filled();
     fill(&mut form, "203.0.113.9");
-    let document = read(&form, &ports()).unwrap();
+    let document = read(&form, &ports()).unwrap().document;
     assert!(matches!(&document.uplinks[0].ipv4, Ipv4Method::Static { dns, .. } if dns.len() == 2));
     assert!(error_in("gateway-eth0", |form| fill(form, "203.0.113.99")).contains("203.0.113.8/29"));
     assert!(error_in("gateway-eth0", |form| fill(form, "203.0.113.10")).contains("another"));

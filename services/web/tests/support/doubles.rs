@@ -14,7 +14,7 @@ type Console = Arc<Mutex<init::ConsoleFacts>>;
 type Asked = Arc<Mutex<Vec<init::Request>>>;
 
 /// Starts all three on a thread of their own.
-pub fn start(ipc_dir: &Path) -> (Console, Asked) {
+pub fn start(ipc_dir: &Path, number: u8) -> (Console, Asked) {
     let listen = |name: &str| UnixListener::bind(ipc_dir.join(format!("{name}.sock"))).unwrap();
     let (init_socket, link_socket, clock_socket) = (listen("init"), listen("link"), listen("clock"));
     let (console, asked) = (Console::default(), Asked::default());
@@ -31,7 +31,7 @@ pub fn start(ipc_dir: &Path) -> (Console, Asked) {
                 patronus_ipc::serve::<link::Link>(
                     link_socket,
                     access(&["watch"]),
-                    Arc::new(Constant(watch::Sender::new(links())))
+                    Arc::new(Constant(watch::Sender::new(links(number))))
                 ),
                 patronus_ipc::serve::<clock::Clock>(
                     clock_socket,
@@ -93,12 +93,16 @@ fn port(number: u8, role: link::Role, carrier: bool) -> link::Port {
     }
 }
 
-fn links() -> link::State {
+fn links(number: u8) -> link::State {
+    let usual = format!("{}/24", super::ADDRESS).parse().unwrap();
     let uplink = link::Uplink {
         name: "wan".parse().unwrap(),
         port: "eth0".parse().unwrap(),
         carrier: true,
-        addresses: vec!["203.0.113.10/24".parse().unwrap(), "2001:db8:1::5054:ff:fe12:3400/64".parse().unwrap()],
+        addresses: vec![
+            format!("203.0.113.{}0/24", number).parse().unwrap(),
+            format!("2001:db8:1::5054:ff:fe12:34{:02x}/64", number - 1).parse().unwrap(),
+        ],
         gateways: vec!["203.0.113.1".parse().unwrap()],
         dns: vec!["203.0.113.1".parse().unwrap()],
         ntp: vec![],
@@ -115,7 +119,7 @@ fn links() -> link::State {
         uplinks: vec![uplink],
         lan: link::Lan {
             device: "lo".parse().ok(),
-            addresses: vec![format!("{}/24", super::ADDRESS).parse().unwrap()],
+            addresses: if number == 1 { vec![usual] } else { vec![usual, super::lan_of(number).parse().unwrap()] },
         },
         ..link::State::default()
     }

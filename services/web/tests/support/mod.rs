@@ -27,6 +27,8 @@ pub struct Stand {
     pub asked: Arc<Mutex<Vec<init::Request>>>,
     config: Service,
     web: Option<Service>,
+    mesh: Option<Service>,
+    tunnel: Option<Service>,
 }
 
 struct Service(Child);
@@ -41,19 +43,42 @@ impl Drop for Service {
 impl Stand {
     /// Moves this thread into a network of its own and starts everything.
     pub fn start() -> Self {
+        Self::start_as(1, || {})
+    }
+
+    /// The same as box `number` of several; its LAN also has the address that [`lan_of`] gives. Its ports are plugged before the services start.
+    pub fn start_as(number: u8, plug: impl FnOnce()) -> Self {
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET)
             .expect("the tests need root, as the router's init does");
         run("ip", &["link", "set", "lo", "up"]);
         run("ip", &["address", "add", &format!("{ADDRESS}/24"), "dev", "lo"]);
+        if number > 1 {
+            run("ip", &["address", "add", &lan_of(number), "dev", "lo"]);
+        }
+        plug();
+        build();
         let dir = tempfile::tempdir().unwrap();
-        for place in ["ipc", "config", "web"] {
+        for place in ["ipc", "config", "web", "mesh", "tunnel"] {
             std::fs::create_dir(dir.path().join(place)).unwrap();
         }
-        let (console, asked) = doubles::start(&dir.path().join("ipc"));
-        let config = start_service(dir.path(), "config", &config_binary());
-        let mut stand = Self { dir, console, asked, config, web: None };
+        let (console, asked) = doubles::start(&dir.path().join("ipc"), number);
+        let config = start_service(dir.path(), "config", &beside("patronus-config"));
+        let mut stand = Self { dir, console, asked, config, web: None, mesh: None, tunnel: None };
+        stand.start_network();
         stand.start_web();
         stand
+    }
+
+    /// Starts `mesh` and `tunnel`, also when they were killed.
+    pub fn start_network(&mut self) {
+        self.tunnel = Some(start_service(self.dir.path(), "tunnel", &beside("patronus-tunnel")));
+        self.mesh = Some(start_service(self.dir.path(), "mesh", &beside("patronus-mesh")));
+    }
+
+    /// Nobody answers for membership and tunnels any more, though their sockets are there.
+    pub fn kill_network(&mut self) {
+        self.mesh = None;
+        self.tunnel = None;
     }
 
     pub fn start_web(&mut self) {
@@ -78,7 +103,7 @@ impl Stand {
         let _ = self.config.0.kill();
         let _ = self.config.0.wait();
         std::fs::write(self.dir.path().join("config/config.redb"), b"damage").unwrap();
-        self.config = start_service(self.dir.path(), "config", &config_binary());
+        self.config = start_service(self.dir.path(), "config", &beside("patronus-config"));
     }
 
     /// Asks `web` to end and gives how it did.
@@ -95,6 +120,17 @@ impl Stand {
 
     pub fn fingerprint(&self) -> String {
         self.console.lock().unwrap().fingerprint.clone()
+    }
+
+    /// No service has these bytes in any of its files.
+    pub fn assert_nowhere_on_disk(&self, bytes: &[u8]) {
+        for place in ["config", "web", "mesh", "tunnel"] {
+            for file in std::fs::read_dir(self.dir.path().join(place)).unwrap() {
+                let path = file.unwrap().path();
+                let content = std::fs::read(&path).unwrap();
+                assert!(!content.windows(bytes.len()).any(|window| window == bytes), "{}", path.display());
+            }
+        }
     }
 
     pub fn state_dir(&self) -> PathBuf {
@@ -118,11 +154,16 @@ pub fn run(program: &str, arguments: &[&str]) {
     assert!(status.success(), "{program} {arguments:?}: {status}");
 }
 
-/// The real `config`, built beside this crate's own binary.
-fn config_binary() -> PathBuf {
+/// The real services, built beside this crate's own binary.
+fn build() {
     static BUILD: std::sync::Once = std::sync::Once::new();
-    BUILD.call_once(|| run(env!("CARGO"), &["build", "--quiet", "--package", "patronus-config"]));
-    beside("patronus-config")
+    let packages = ["--package", "patronus-config", "--package", "patronus-mesh", "--package", "patronus-tunnel"];
+    BUILD.call_once(|| run(env!("CARGO"), &[&["build", "--quiet"], &packages[..]].concat()));
+}
+
+/// The LAN of box `number`, as it is typed at set-up.
+pub fn lan_of(number: u8) -> String {
+    format!("192.168.{}.1/24", 41 + number)
 }
 
 /// `patronusctl`, built likewise.
@@ -149,7 +190,8 @@ fn spawn_service(dir: &Path, name: &str, binary: &Path) -> (Service, std::fs::Fi
     let listener = nix::unistd::dup(UnixListener::bind(socket).unwrap()).unwrap();
     let (ready, tell) = nix::unistd::pipe().unwrap();
     let uid = nix::unistd::getuid();
-    let operations = "watch,check,apply,confirm,rollback,history,export,claim,credential,set-credential";
+    let operations = "watch,check,apply,confirm,rollback,history,export,claim,credential,set-credential,identity,\
+                      create-network,make-token,join,revoke,rename,renew,rotate";
     let child = Command::new(binary)
         .env_clear()
         .env(context::SERVICE, name)
@@ -192,7 +234,7 @@ impl Stand {
         let mut browser = browser::Browser::default();
         assert_eq!(self.enter_code(&mut browser).status, 303);
         let answer = browser.post("/setup", &filled(&browser.get("/setup").csrf()));
-        assert_eq!((answer.status, answer.field("location")), (303, Some("/")), "{}", answer.body);
+        assert_eq!((answer.status, answer.field("location")), (303, Some("/sites")), "{}", answer.body);
         browser
     }
 

@@ -5,6 +5,7 @@ use patronus_ipc::link::Port;
 
 use super::super::{
     layout::{self, token, username},
+    network::token_field,
     parts::{Tone, carrier, described_by, field, message},
 };
 use crate::{form::Form, setup::Errors};
@@ -60,7 +61,7 @@ fn in_page_order<'e>(ports: &[Port], errors: &'e Errors) -> Vec<(&'e String, &'e
     let mut order: Vec<String> =
         ["site", "timezone", "password", "password-again", "ports"].map(str::to_owned).to_vec();
     order.extend(ports.iter().flat_map(of_port));
-    order.extend(["lan-address", "network"].map(str::to_owned));
+    order.extend(["lan-address", "network", "token"].map(str::to_owned));
     let mut ordered: Vec<_> = errors.iter().collect();
     ordered.sort_by_key(|(name, _)| order.iter().position(|field| field == *name));
     ordered
@@ -159,8 +160,8 @@ fn lan(values: &Form, errors: &Errors) -> Markup {
     html! {
         section.card {
             h2 { "LAN" }
-            (text("lan-address", "The router's address on the LAN", "With prefix length. If you change it, this page moves there; \
-                you will be told before it does.", values, errors))
+            (text("lan-address", "The router's address on the LAN", "With prefix length. Each site of a network needs a LAN of its own. \
+                If you change it, this page moves there; you will be told before it does.", values, errors))
         }
     }
 }
@@ -173,13 +174,14 @@ fn network(values: &Form, errors: &Errors) -> Markup {
             div.choices role="radiogroup" aria-label="Network" {
                 label.choice {
                     input type="radio" name="network" value="create" checked[values.text("network") != "join"];
-                    span { strong { "Create a network" } span.hint { "This is the first site. Its identity is made now, on this router." } }
+                    span { strong { "Create a network" } span.hint { "This is the first site, or the only one. You save the network's recovery key on the next page." } }
                 }
-                label.choice.off {
-                    input type="radio" name="network" value="join" disabled aria-describedby="join-hint";
-                    span { strong { "Join with a token" } span.hint #join-hint { "Joining is not part of this version. A site set up now can join a network later." } }
+                label.choice {
+                    input type="radio" name="network" value="join" checked[values.text("network") == "join"];
+                    span { strong { "Join with a token" } span.hint { "Another site has made a token for this one." } }
                 }
             }
+            div.joining { (token_field(values.raw("token"), errors.get("token"))) }
         }
     }
 }

@@ -1,0 +1,119 @@
+//! The paths to other sites, and the WireGuard keys of this box.
+
+use maud::{Markup, html};
+use patronus_ipc::tunnel::{PathStatus, Traffic};
+
+use super::{
+    layout::{self, token},
+    parts::{Tone, badge, bytes, duration, fact, message},
+    sites::short,
+};
+use crate::view::sdwan::{Path, Paths, Slot};
+
+/// When `tunnel` has not answered since this service started.
+pub(crate) fn away(site: &str, csrf: &str) -> Markup {
+    frame(
+        site,
+        csrf,
+        html! {
+            div.headline { h1 { "Paths" } }
+            (message(Tone::Warn, "The tunnel service does not answer", html! {
+                p { "It is restarted by itself. Load this page again in a few seconds." }
+            }))
+        },
+    )
+}
+
+/// The page.
+pub(crate) fn page(view: &Paths, error: Option<&str>, site: &str, csrf: &str) -> Markup {
+    let up = view.paths.iter().filter(|path| path.status == PathStatus::Up).count();
+    frame(
+        site,
+        csrf,
+        html! {
+            div.headline { h1 { "Paths" } }
+            @if let Some(error) = error { (message(Tone::Bad, "Nothing was changed", html! { p { (error) } })) }
+            div #live data-live data-refresh="2" {
+                section.card {
+                    h2 { (up) " of " (view.paths.len()) " up" }
+                    @if view.paths.is_empty() { p.none { "No other site has an uplink yet." } }
+                    @for peer in view.paths.chunk_by(|one, other| one.peer == other.peer) { (peer_paths(peer)) }
+                }
+                @if !view.rejected.is_empty() {
+                    section.card { details {
+                        summary { "Dropped since start, by reason" }
+                        dl.facts { @for (name, count) in &view.rejected { (fact(name, count.to_string())) } }
+                    } }
+                }
+            }
+            section.card { h2 { "This router's uplinks" } (slots(&view.slots, csrf)) }
+        },
+    )
+}
+
+fn peer_paths(paths: &[Path]) -> Markup {
+    html! {
+        @if let Some(first) = paths.first() {
+            div.item {
+                h3 { a href={ "/sites/site?id=" (first.peer) } {
+                    @if first.peer_name.is_empty() { (short(&first.peer)) } @else { (first.peer_name) }
+                } }
+                div.scroll tabindex="0" role="region" aria-label={ "Paths to " (first.peer_name) } { table.paths {
+                    thead { tr {
+                        th scope="col" { "Slots" } th scope="col" { "State" } th scope="col" { "Endpoint" } th scope="col" { "Session" }
+                        th scope="col" { "Heard" } th.number scope="col" { "Sent" } th.number scope="col" { "Received" }
+                        th.number scope="col" { "Lost" } th.number scope="col" { "Reordered" }
+                    } }
+                    tbody { @for path in paths { (row(path)) } }
+                } }
+            }
+        }
+    }
+}
+
+fn row(path: &Path) -> Markup {
+    html! { tr {
+        th scope="row" { (path.local) " to " (path.remote) }
+        td { @match path.status { PathStatus::Up => (badge(Tone::Good, "Up")), PathStatus::Down => (badge(Tone::Bad, "Down")) } }
+        td { @match &path.endpoint { Some(endpoint) => code { (endpoint) }, None => span.none { "none" } } }
+        td { (age(path.session_age_ms)) }
+        td { (age(path.heard_ago_ms)) @if path.heard_ago_ms.is_some() { " ago" } }
+        td.number { (traffic(path.sent)) }
+        td.number { (traffic(path.received)) }
+        td.number { (path.lost) }
+        td.number { (path.reordered) }
+    } }
+}
+
+fn age(milliseconds: Option<u64>) -> String {
+    milliseconds.map_or_else(|| "–".to_owned(), |milliseconds| duration(milliseconds / 1000))
+}
+
+fn traffic(traffic: Traffic) -> Markup {
+    html! {
+        (bytes(traffic.bytes))
+        span.detail { (traffic.packets) " packets, " (traffic.handshakes) " handshakes" }
+    }
+}
+
+fn slots(slots: &[Slot], csrf: &str) -> Markup {
+    html! {
+        @if slots.is_empty() { p.none { "No port is a WAN port." } }
+        @for slot in slots {
+            div.item {
+                h3 { "Slot " (slot.slot) " " span.detail { "on " (slot.device) ", UDP port " (slot.listen_port) } }
+                dl.facts { (fact("WireGuard key", html! { code title=(slot.public_key) { (short(&slot.public_key)) "…" } })) }
+                form.inline method="post" action="/paths/rotate" {
+                    (token(csrf))
+                    input type="hidden" name="slot" value=(slot.slot);
+                    button.quiet.small type="submit" aria-describedby={ "rotate-" (slot.slot) } { "New key" }
+                    span.hint id={ "rotate-" (slot.slot) } { "The sessions of this uplink end; other sites open new ones when they hear of the key, within seconds." }
+                }
+            }
+        }
+    }
+}
+
+fn frame(site: &str, csrf: &str, body: Markup) -> Markup {
+    layout::administrator("Paths", "/paths", site, csrf, body)
+}

@@ -1,0 +1,257 @@
+//! Into a network and out of it, as a person does it: two boxes with the real services, one cable between their uplinks.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use support::{
+    FORM, Stand,
+    browser::{Answer, Browser},
+    lan_of, run,
+};
+
+const JSON: &str = "application/json";
+/// How long anything may take that must happen.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn post(browser: &Browser, path: &str, body: &Value) -> Answer {
+    browser.api("POST", path, JSON, &body.to_string())
+}
+
+fn wait_for(what: &str, browser: &Browser, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let answer = browser.get(path).json();
+        if wanted(&answer) {
+            return answer;
+        }
+        assert!(Instant::now() < end, "never: {what}: {answer}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The value of a hidden field.
+fn hidden(page: &Answer, name: &str) -> String {
+    let mark = format!("name=\"{name}\" value=\"");
+    let (_, rest) = page.body.split_once(&mark).unwrap_or_else(|| panic!("no {name} in {}", page.body));
+    rest.split('"').next().unwrap().to_owned()
+}
+
+#[test]
+fn the_recovery_key_is_saved_before_there_is_a_network_and_is_nowhere_on_the_box() {
+    let stand = Stand::start();
+    let mut browser = stand.claim();
+    let page = browser.get("/sites");
+    assert!(page.body.contains("Create a network") && page.body.contains("in no network yet"), "{}", page.body);
+    let csrf = page.csrf();
+    let lost = browser.post("/network/key", &[("csrf", &csrf)]);
+    let page = browser.post("/network/key", &[("csrf", &csrf)]);
+    let root = hidden(&page, "root");
+    assert_ne!(root, hidden(&lost, "root"), "a page that was lost has lost nothing");
+    let unsaved = browser.post("/network/create", &[("csrf", &csrf), ("root", &root)]);
+    assert!(unsaved.status == 422 && hidden(&unsaved, "root") == root, "{}", unsaved.body);
+
+    let file = browser.post("/network/file", &[("csrf", &csrf), ("root", &root)]);
+    assert_eq!(file.field("content-disposition"), Some("attachment; filename=\"patronus-recovery.txt\""));
+    assert!(file.body.contains(&root), "{}", file.body);
+    for _ in 0..2 {
+        // The second press, or the same after an answer that was lost, finds the same network.
+        let created = browser.post("/network/create", &[("csrf", &csrf), ("root", &root), ("saved", "yes")]);
+        assert_eq!((created.status, created.field("location")), (303, Some("/sites")), "{}", created.body);
+    }
+    let api = stand.sign_in();
+    let sites = wait_for("a network", &api, "/api/sdwan/sites", |sites| sites["network"].is_object());
+    let network = sites["network"]["id"].as_str().unwrap();
+    assert!(file.body.contains(network), "the file names its network");
+    assert!(browser.get("/sites").body.contains(&network[..8]));
+    let other = post(&api, "/api/sdwan/network", &json!({ "root_secret": "7".repeat(64) }));
+    assert_eq!((other.status, &other.json()["error"]["code"]), (422, &json!("in-a-network")));
+    stand.assert_nowhere_on_disk(&hex::decode(&root).unwrap());
+    stand.assert_nowhere_on_disk(root.as_bytes());
+}
+
+#[test]
+fn a_program_creates_a_network_and_lists_what_it_has() {
+    let stand = Stand::start();
+    stand.claim();
+    let api = stand.sign_in();
+    assert_eq!(
+        post(&api, "/api/sdwan/tokens", &json!({ "prefixes": ["10.2.0.0/24"] })).json()["error"]["code"],
+        "no-network"
+    );
+    let created = post(&api, "/api/sdwan/network", &json!({})).json();
+    assert_eq!(created["root_secret"].as_str().unwrap().len(), 64);
+    let sites = wait_for("a network", &api, "/api/sdwan/sites", |sites| {
+        sites["network"] == json!({ "id": created["network"], "is_signer": true })
+    });
+    assert_eq!(sites["sites"][0]["prefixes"], json!(["192.168.42.0/24"]));
+    assert_eq!(sites["sites"][0]["is_own"], true);
+    assert_eq!(api.get("/api/sdwan/tokens").json()["next_free_prefix"], "192.168.43.0/24");
+    let token = post(
+        &api,
+        "/api/sdwan/tokens",
+        &json!({ "valid_s": 60, "roles": ["site", "relay"], "prefixes": ["192.168.43.7/24"] }),
+    );
+    assert!(token.json()["token"].as_str().unwrap().starts_with("patronus1"), "{}", token.body);
+    let tokens =
+        wait_for("the token", &api, "/api/sdwan/tokens", |tokens| tokens["tokens"].as_array().unwrap().len() == 1);
+    assert_eq!(tokens["tokens"][0]["state"], "good");
+    assert_eq!(tokens["tokens"][0]["roles"], json!(["site", "relay"]));
+    assert_eq!(tokens["tokens"][0]["prefixes"], json!(["192.168.43.0/24"]));
+    assert_eq!(tokens["next_free_prefix"], "192.168.44.0/24", "what a good token grants is taken");
+    let too_long = post(&api, "/api/sdwan/tokens", &json!({ "valid_s": 99_999_999, "prefixes": ["10.2.0.0/24"] }));
+    assert_eq!(too_long.json()["error"]["code"], "validity-too-long");
+}
+
+#[test]
+fn pages_say_so_when_membership_and_tunnels_do_not_answer() {
+    let mut stand = Stand::start();
+    stand.kill_network();
+    stand.kill_web();
+    stand.start_web();
+    let browser = stand.claim();
+    for (path, words) in [
+        ("/sites", "membership service does not answer"),
+        ("/paths", "tunnel service does not answer"),
+        ("/sites/tokens", "does not answer"),
+    ] {
+        let page = browser.get(path);
+        assert!(page.status == 503 && page.body.contains(words), "{path}: {}", page.body);
+    }
+    assert_eq!(browser.get("/").status, 200);
+    let api = stand.sign_in();
+    assert_eq!(api.get("/api/sdwan/sites").json()["error"]["code"], "unavailable");
+    stand.start_network();
+    wait_for("membership", &api, "/api/sdwan/sites", |sites| sites["sites"].is_array());
+}
+
+/// The second box, on a thread with a network of its own; the first is on the test's.
+fn with_two_boxes(
+    second: impl FnOnce(&Stand, mpsc::Receiver<String>) + Send + 'static,
+    first: impl FnOnce(&Stand, &mpsc::Sender<String>),
+) {
+    let (say_id, id) = mpsc::channel();
+    let (plugged, plug) = mpsc::channel();
+    let (token, tokens) = mpsc::channel();
+    let other = std::thread::spawn(move || {
+        let stand = Stand::start_as(2, || {
+            say_id.send(nix::unistd::gettid()).unwrap();
+            plug.recv().unwrap();
+            uplink(2);
+        });
+        second(&stand, tokens);
+    });
+    let stand = Stand::start_as(1, || {
+        let far: nix::unistd::Pid = id.recv().unwrap();
+        run("ip", &["link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", &far.to_string()]);
+        uplink(1);
+        plugged.send(()).unwrap();
+    });
+    first(&stand, &token);
+    drop(token);
+    other.join().unwrap();
+}
+
+fn uplink(number: u8) {
+    run("ip", &["address", "add", &format!("203.0.113.{number}0/24"), "dev", "eth0"]);
+    run("ip", &["link", "set", "eth0", "up"]);
+}
+
+/// Sets the box up as a person does who has a token.
+fn set_up(stand: &Stand, browser: &mut Browser, name: &str, lan: &str, token: &str) -> Answer {
+    stand.enter_code(browser);
+    let csrf = browser.get("/setup").csrf();
+    let changed = ["site", "lan-address", "network"];
+    let mut fields: Vec<(&str, &str)> = FORM.iter().copied().filter(|(name, _)| !changed.contains(name)).collect();
+    fields.extend([
+        ("csrf", csrf.as_str()),
+        ("site", name),
+        ("lan-address", lan),
+        ("network", "join"),
+        ("token", token),
+    ]);
+    browser.post("/setup", &fields)
+}
+
+fn both_active(sites: &Value) -> bool {
+    sites["sites"]
+        .as_array()
+        .is_some_and(|sites| sites.len() == 2 && sites.iter().all(|site| site["is_active"] == true))
+}
+
+#[test]
+fn one_box_creates_a_network_and_another_joins_it_at_its_set_up() {
+    with_two_boxes(
+        |stand, tokens| {
+            let token = tokens.recv().unwrap();
+            let mut browser = Browser::default();
+            let wrong = set_up(stand, &mut browser, "branch-lyon", "192.168.42.1/24", &token);
+            assert!(wrong.status == 422 && wrong.body.contains("such as 192.168.43.1/24"), "{}", wrong.body);
+            let done = set_up(stand, &mut browser, "branch-lyon", &lan_of(2), &token);
+            assert_eq!((done.status, done.field("location")), (303, Some("/sites")), "{}", done.body);
+            let api = stand.sign_in();
+            wait_for("both active", &api, "/api/sdwan/sites", both_active);
+            wait_for("the path", &api, "/api/sdwan/paths", |paths| paths["paths"][0]["status"] == "up");
+            let page = browser.get("/sites").body;
+            assert!(
+                page.contains("hq-chicago") && page.contains("branch-lyon") && page.contains("2 of 2 active"),
+                "{page}"
+            );
+            let refused =
+                browser.post("/sites/tokens", &[("csrf", &browser.get("/sites").csrf()), ("prefixes", "10.9.0.0/24")]);
+            assert!(refused.status == 422 && refused.body.contains("Only the box that created"), "{}", refused.body);
+            // The other side revokes it in the end.
+            let done = tokens.recv();
+            assert!(done.is_err(), "the first box is done");
+        },
+        |stand, token| {
+            let mut browser = stand.claim();
+            let api = stand.sign_in();
+            post(&api, "/api/sdwan/network", &json!({}));
+            let made = post(&api, "/api/sdwan/tokens", &json!({ "prefixes": ["192.168.43.0/24"] }));
+            token.send(made.json()["token"].as_str().unwrap().to_owned()).unwrap();
+            let sites = wait_for("both active", &api, "/api/sdwan/sites", both_active);
+            let other = sites["sites"].as_array().unwrap().iter().find(|site| site["is_own"] == false).unwrap().clone();
+            assert_eq!((&other["name"], &other["prefixes"]), (&json!("branch-lyon"), &json!(["192.168.43.0/24"])));
+            let used = api.get("/api/sdwan/tokens").json();
+            assert_eq!(
+                (&used["tokens"][0]["state"], &used["tokens"][0]["used_by_name"]),
+                (&json!("used"), &json!("branch-lyon"))
+            );
+            assert_eq!(other["token"], used["tokens"][0]["id"]);
+            let paths = wait_for("the path", &api, "/api/sdwan/paths", |paths| paths["paths"][0]["status"] == "up");
+            assert_eq!(paths["paths"][0]["peer_name"], "branch-lyon");
+            change(&mut browser, &api, &other);
+        },
+    );
+}
+
+/// Everything that can be done to a member, by page and by API.
+fn change(browser: &mut Browser, api: &Browser, other: &Value) {
+    let id = other["id"].as_str().unwrap();
+    let csrf = browser.get("/sites").csrf();
+    let before = api.get("/api/sdwan/paths").json()["slots"][0]["public_key"].clone();
+    assert_eq!(browser.post("/paths/rotate", &[("csrf", &csrf), ("slot", "0")]).status, 303);
+    wait_for("the new key", api, "/api/sdwan/paths", |paths| paths["slots"][0]["public_key"] != before);
+    wait_for("the path again", api, "/api/sdwan/paths", |paths| paths["paths"][0]["status"] == "up");
+    assert_eq!(post(api, "/api/sdwan/slots/rotate", &json!({ "slot": 0 })).status, 200);
+
+    assert_eq!(browser.post("/sites/rename", &[("csrf", &csrf), ("site", id), ("name", "branch-paris")]).status, 303);
+    wait_for("the name", api, "/api/sdwan/sites", |sites| sites.to_string().contains("branch-paris"));
+    let taken = post(api, "/api/sdwan/sites/rename", &json!({ "site": id, "name": "hq-chicago" }));
+    assert_eq!((taken.status, &taken.json()["error"]["code"]), (422, &json!("name-taken")));
+    assert_eq!(post(api, "/api/sdwan/sites/renew", &json!({ "site": id })).status, 200);
+    assert_eq!(browser.post("/sites/renew", &[("csrf", &csrf), ("site", id)]).status, 303);
+
+    let question = browser.get(&format!("/sites/revoke?id={id}"));
+    assert!(question.body.contains("Revoke branch-paris?") && question.body.contains("for ever"), "{}", question.body);
+    assert_eq!(browser.post("/sites/revoke", &[("csrf", &csrf), ("site", id)]).status, 303);
+    wait_for("the revocation", api, "/api/sdwan/sites", |sites| sites.to_string().contains("\"standing\":\"revoked\""));
+    wait_for("no path", api, "/api/sdwan/paths", |paths| paths["paths"].as_array().unwrap().is_empty());
+    assert!(browser.get(&format!("/sites/site?id={id}")).body.contains("Revoked"));
+}
