@@ -66,6 +66,15 @@ pub(crate) enum Command {
     },
     /// The paths to other sites.
     Paths,
+    /// What happened in the network.
+    Events {
+        /// Go on until interrupted.
+        #[arg(long, short)]
+        follow: bool,
+        /// Only what came after this one.
+        #[arg(long)]
+        cursor: Option<String>,
+    },
     /// Restart the router.
     Reboot,
     /// Switch the router off.

@@ -10,7 +10,7 @@ use crate::{
     arguments::{Arguments, Command, ConfigCommand},
     client::{self, Client, Content},
     error::Error,
-    prompt,
+    events, prompt,
     router::Router,
     sdwan, show,
 };
@@ -38,6 +38,9 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
         Command::Join { token } => return sdwan::join(&client, token, arguments.json).await,
         Command::Token(command) => return sdwan::token(&client, command, arguments.json).await,
         Command::Sites { command } => return sdwan::sites(&client, command.as_ref(), arguments.json).await,
+        Command::Events { follow, cursor } => {
+            return events::run(&client, cursor.as_deref(), *follow, arguments.json).await;
+        }
         Command::Paths => print(&client.ask_json("GET", "/api/sdwan/paths", Content::Nothing).await?, show::paths),
         Command::Reboot => {
             let answer = client.ask_json("POST", "/api/system/reboot", Content::Json(json!({}))).await?;

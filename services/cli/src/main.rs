@@ -10,6 +10,7 @@ mod arguments;
 mod client;
 mod commands;
 mod error;
+mod events;
 mod prompt;
 mod router;
 mod sdwan;

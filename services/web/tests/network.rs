@@ -9,6 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use support::socket::{Socket, follow, next};
 use support::{
     FORM, Stand,
     browser::{Answer, Browser},
@@ -213,6 +214,7 @@ fn one_box_creates_a_network_and_another_joins_it_at_its_set_up() {
             let mut browser = stand.claim();
             let api = stand.sign_in();
             post(&api, "/api/sdwan/network", &json!({}));
+            let mut follower = follow(&api, "", &[]).unwrap();
             let made = post(&api, "/api/sdwan/tokens", &json!({ "prefixes": ["192.168.43.0/24"] }));
             token.send(made.json()["token"].as_str().unwrap().to_owned()).unwrap();
             let sites = wait_for("both active", &api, "/api/sdwan/sites", both_active);
@@ -227,6 +229,7 @@ fn one_box_creates_a_network_and_another_joins_it_at_its_set_up() {
             let paths = wait_for("the path", &api, "/api/sdwan/paths", |paths| paths["paths"][0]["status"] == "up");
             assert_eq!(paths["paths"][0]["peer_name"], "branch-lyon");
             change(&mut browser, &api, &other);
+            read_events(&api, &mut follower, other["id"].as_str().unwrap());
         },
     );
 }
@@ -254,4 +257,28 @@ fn change(browser: &mut Browser, api: &Browser, other: &Value) {
     wait_for("the revocation", api, "/api/sdwan/sites", |sites| sites.to_string().contains("\"standing\":\"revoked\""));
     wait_for("no path", api, "/api/sdwan/paths", |paths| paths["paths"].as_array().unwrap().is_empty());
     assert!(browser.get(&format!("/sites/site?id={id}")).body.contains("Revoked"));
+}
+
+/// All that happened, as a follower saw it, and as one sees it who goes on from a cursor.
+fn read_events(api: &Browser, follower: &mut Socket, site: &str) {
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|event: &Value| event["event"] != "PathFailed") || !seen.iter().any(is("SiteRevoked"))
+    {
+        seen.push(next(follower).unwrap());
+    }
+    assert!(seen.iter().all(|event| event["site"] == site), "{seen:?}");
+    assert_eq!((&seen[0]["event"], &seen[0]["name"]), (&json!("SiteJoined"), &json!("branch-lyon")));
+    let established = seen.iter().find(|event| is("PathEstablished")(event)).unwrap();
+    assert_eq!((&established["local"], &established["remote"]), (&json!(0), &json!(0)));
+    let from = seen[0]["cursor"].as_str().unwrap();
+    let listed = api.get(&format!("/api/events?cursor={from}")).json();
+    assert_eq!(listed["events"].as_array().unwrap()[..], seen[1..]);
+    let mut second = follow(api, &format!("?cursor={from}"), &[]).unwrap();
+    for event in &seen[1..] {
+        assert_eq!(&next(&mut second).unwrap(), event);
+    }
+}
+
+fn is(kind: &'static str) -> impl Fn(&Value) -> bool {
+    move |event| event["event"] == kind
 }

@@ -115,6 +115,22 @@ pub(crate) fn paths(answer: &Value) -> String {
     text
 }
 
+/// One event of `/api/events`.
+pub(crate) fn event(event: &Value) -> String {
+    let kind = word(event, "/event");
+    if kind == "CursorTooOld" {
+        return "Some events are not kept any more. Look at the sites and paths; what comes from now on follows."
+            .to_owned();
+    }
+    let (name, when) = (word(event, "/name"), moment(event.pointer("/unix_s")));
+    let site = if name.is_empty() { short(&word(event, "/site")) } else { name };
+    let slots = match event.pointer("/local") {
+        Some(local) => format!(" slots {local}-{}", word(event, "/remote")),
+        None => String::new(),
+    };
+    format!("{when} {kind:<16} {site}{slots}")
+}
+
 fn short(id: &str) -> String {
     id.chars().take(8).collect()
 }

@@ -6,6 +6,7 @@
 
 pub mod browser;
 pub mod doubles;
+pub mod socket;
 
 use std::{
     io::Read,
