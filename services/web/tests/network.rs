@@ -3,17 +3,15 @@
 
 mod support;
 
-use std::{
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use support::socket::{Socket, follow, next};
 use support::{
     FORM, Stand,
+    boxes::with_two_boxes,
     browser::{Answer, Browser},
-    lan_of, run,
+    lan_of,
 };
 
 const JSON: &str = "application/json";
@@ -129,38 +127,6 @@ fn pages_say_so_when_membership_and_tunnels_do_not_answer() {
     assert_eq!(api.get("/api/sdwan/sites").json()["error"]["code"], "unavailable");
     stand.start_network();
     wait_for("membership", &api, "/api/sdwan/sites", |sites| sites["sites"].is_array());
-}
-
-/// The second box, on a thread with a network of its own; the first is on the test's.
-fn with_two_boxes(
-    second: impl FnOnce(&Stand, mpsc::Receiver<String>) + Send + 'static,
-    first: impl FnOnce(&Stand, &mpsc::Sender<String>),
-) {
-    let (say_id, id) = mpsc::channel();
-    let (plugged, plug) = mpsc::channel();
-    let (token, tokens) = mpsc::channel();
-    let other = std::thread::spawn(move || {
-        let stand = Stand::start_as(2, || {
-            say_id.send(nix::unistd::gettid()).unwrap();
-            plug.recv().unwrap();
-            uplink(2);
-        });
-        second(&stand, tokens);
-    });
-    let stand = Stand::start_as(1, || {
-        let far: nix::unistd::Pid = id.recv().unwrap();
-        run("ip", &["link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", &far.to_string()]);
-        uplink(1);
-        plugged.send(()).unwrap();
-    });
-    first(&stand, &token);
-    drop(token);
-    other.join().unwrap();
-}
-
-fn uplink(number: u8) {
-    run("ip", &["address", "add", &format!("203.0.113.{number}0/24"), "dev", "eth0"]);
-    run("ip", &["link", "set", "eth0", "up"]);
 }
 
 /// Sets the box up as a person does who has a token.
