@@ -37,10 +37,16 @@ pub fn follow(caller: &Browser, query: &str, fields: &[(&str, &str)]) -> Result<
     }
 }
 
+/// Pings without an event between them, after which a test gives up: a minute.
+const PINGS: u32 = 2;
+
 /// The next event, or why there is none.
 pub fn next(socket: &mut Socket) -> Result<Value, Option<String>> {
+    let mut pings = 0;
     loop {
         match socket.read() {
+            Ok(Message::Ping(_)) if pings < PINGS => pings += 1,
+            Ok(Message::Ping(_)) => return Err(Some("no event for a minute".to_owned())),
             Ok(Message::Text(text)) => return Ok(serde_json::from_str(&text).unwrap()),
             Ok(Message::Close(frame)) => return Err(frame.map(|frame| frame.reason.to_string())),
             Ok(_) => {}
