@@ -13,6 +13,8 @@ fn main() -> ExitCode {
         Some("clock") => patronus_clock::main(),
         Some("config") => patronus_config::main(),
         Some("link") => patronus_link::main(),
+        Some("mesh") => patronus_mesh::main(),
+        Some("tunnel") => patronus_tunnel::main(),
         Some("web") => patronus_web::main(),
         other => {
             println!("{} is no service", other.unwrap_or("this"));

@@ -48,10 +48,97 @@ pub(crate) enum Command {
     /// The configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// The network of sites.
+    #[command(subcommand)]
+    Network(NetworkCommand),
+    /// Join a network with a token, and wait until it answers.
+    Join {
+        /// The token; `-` reads it from standard input.
+        token: String,
+    },
+    /// Tokens with which other sites join.
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// The sites of the network; all of them unless told otherwise.
+    Sites {
+        #[command(subcommand)]
+        command: Option<SitesCommand>,
+    },
+    /// The paths to other sites.
+    Paths,
+    /// What happened in the network.
+    Events {
+        /// Go on until interrupted.
+        #[arg(long, short)]
+        follow: bool,
+        /// Only what came after this one.
+        #[arg(long)]
+        cursor: Option<String>,
+    },
     /// Restart the router.
     Reboot,
     /// Switch the router off.
     Poweroff,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum NetworkCommand {
+    /// Create a network with this router as its first site. Its recovery key is made here and written before anything is created.
+    Create {
+        /// Where to keep the recovery key; the file must not be there yet. Without it the key is printed.
+        #[arg(long, value_name = "FILE")]
+        recovery_file: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token for one site.
+    Make {
+        /// The LAN of the new site; the next free one by default. May be given several times.
+        #[arg(long, value_name = "PREFIX")]
+        prefix: Vec<String>,
+        /// For how many hours it is good.
+        #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=720))]
+        hours: u64,
+        /// What the site may be; `site` by default.
+        #[arg(long, value_parser = ["site", "hub", "seed", "relay"])]
+        role: Vec<String>,
+        /// Where the network is found beyond the LAN.
+        #[arg(long, value_name = "HOST:PORT")]
+        seed: Vec<String>,
+    },
+    /// The tokens made on this router, newest first.
+    List,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SitesCommand {
+    /// Everything about one site.
+    Show {
+        /// Its name, or its id.
+        site: String,
+    },
+    /// End a site's membership for ever.
+    Revoke {
+        /// Its name, or its id.
+        site: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Give a site another name.
+    Rename {
+        /// Its name, or its id.
+        site: String,
+        /// The new one.
+        name: String,
+    },
+    /// Renew a site's record now.
+    Renew {
+        /// Its name, or its id.
+        site: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -77,7 +77,7 @@ impl Client {
     }
 
     /// The router's reasons; all of them, if there are several.
-    fn refusal(&self, status: u16, text: &str) -> Error {
+    pub(crate) fn refusal(&self, status: u16, text: &str) -> Error {
         let Ok(answer) = serde_json::from_str::<Value>(text) else { return Error::BadAnswer };
         let word = |value: &Value| value.as_str().map(str::to_owned);
         let code = answer.pointer("/error/code").and_then(word);
@@ -112,7 +112,10 @@ pub(crate) async fn look(router: &Router) -> Result<Fingerprint, Error> {
 }
 
 /// Connects; with a pin only to that certificate.
-async fn connect(router: &Router, pin: Option<Fingerprint>) -> Result<(TlsStream<TcpStream>, Fingerprint), Error> {
+pub(crate) async fn connect(
+    router: &Router,
+    pin: Option<Fingerprint>,
+) -> Result<(TlsStream<TcpStream>, Fingerprint), Error> {
     let failed = |error: std::io::Error| unreachable(router, &error.to_string());
     let verifier = Verifier::new(pin);
     let config = verifier.client_config().map_err(|error| unreachable(router, &error.to_string()))?;
@@ -131,6 +134,6 @@ async fn connect(router: &Router, pin: Option<Fingerprint>) -> Result<(TlsStream
     }
 }
 
-fn unreachable(router: &Router, cause: &str) -> Error {
+pub(crate) fn unreachable(router: &Router, cause: &str) -> Error {
     Error::Unreachable { host: router.to_string(), cause: cause.to_owned() }
 }

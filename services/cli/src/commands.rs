@@ -10,9 +10,9 @@ use crate::{
     arguments::{Arguments, Command, ConfigCommand},
     client::{self, Client, Content},
     error::Error,
-    prompt,
+    events, prompt,
     router::Router,
-    show,
+    sdwan, show,
 };
 
 /// Pause between two looks at the logs.
@@ -34,6 +34,14 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
         Command::Services => print(&client.ask_json("GET", "/api/services", Content::Nothing).await?, show::services),
         Command::Logs { source, follow } => logs(&client, source.as_deref(), *follow, arguments.json).await?,
         Command::Config(command) => return config(&client, command, arguments.json).await,
+        Command::Network(command) => return sdwan::network(&client, command, arguments.json).await,
+        Command::Join { token } => return sdwan::join(&client, token, arguments.json).await,
+        Command::Token(command) => return sdwan::token(&client, command, arguments.json).await,
+        Command::Sites { command } => return sdwan::sites(&client, command.as_ref(), arguments.json).await,
+        Command::Events { follow, cursor } => {
+            return events::run(&client, cursor.as_deref(), *follow, arguments.json).await;
+        }
+        Command::Paths => print(&client.ask_json("GET", "/api/sdwan/paths", Content::Nothing).await?, show::paths),
         Command::Reboot => {
             let answer = client.ask_json("POST", "/api/system/reboot", Content::Json(json!({}))).await?;
             print(&answer, |_| "The router restarts now.\n".to_owned());

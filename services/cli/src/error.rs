@@ -36,6 +36,21 @@ pub(crate) enum Error {
         "\"{0}\" is no router. Give HOST or HOST:PORT, where HOST is a name or an address; an IPv6 address before a port is in brackets"
     )]
     BadHost(String),
+    /// A site that the router does not know.
+    #[error("there is no site \"{0}\". See: patronusctl sites")]
+    NoSite(String),
+    /// The person said no, or there was nobody to ask.
+    #[error("nothing was done. Without a terminal, add --yes")]
+    NotDone,
+    /// A join that was answered with no.
+    #[error("not joined: {message} The router goes on asking, because the reason may pass. See: patronusctl sites")]
+    NotJoined { code: String, message: String },
+    /// The network may have been created or not.
+    #[error(
+        "{cause}\nWhether the network was created is not known. Keep {}, and look: patronusctl sites. Nothing is lost either way.",
+        file.display()
+    )]
+    Unsure { file: PathBuf, cause: String },
     /// A local file.
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
@@ -51,7 +66,10 @@ impl Error {
     /// Name for programs.
     pub(crate) fn code(&self) -> &str {
         match self {
-            Self::Refused { code, .. } => code,
+            Self::Refused { code, .. } | Self::NotJoined { code, .. } => code,
+            Self::NoSite(_) => "site-unknown",
+            Self::NotDone => "not-confirmed",
+            Self::Unsure { .. } => "unreachable",
             Self::Unreachable { .. } => "unreachable",
             Self::NotSignedIn(_) => "not-signed-in",
             Self::NoHost => "no-host",
@@ -67,9 +85,15 @@ impl Error {
     /// See the head of `main.rs`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused { .. } | Self::BadAnswer | Self::File { .. } | Self::Io(_) => 1,
+            Self::Refused { .. }
+            | Self::NotJoined { .. }
+            | Self::NoSite(_)
+            | Self::NotDone
+            | Self::BadAnswer
+            | Self::File { .. }
+            | Self::Io(_) => 1,
             Self::NoHost | Self::BadFingerprint(_) | Self::BadHost(_) => 2,
-            Self::Unreachable { .. } => 3,
+            Self::Unreachable { .. } | Self::Unsure { .. } => 3,
             Self::NotSignedIn(_) => 4,
             Self::WrongCertificate { .. } | Self::NotConfirmed => 5,
         }

@@ -1,6 +1,6 @@
 //! `patronusctl`: a Patronus router from a terminal, by the same API as its page.
 //!
-//! *Does*: sign in, show, change the configuration, restart; text for people, `--json` for programs.
+//! *Does*: sign in, show, change the configuration, create and join networks, restart; text for people, `--json` for programs.
 //! *Never does*: trust a certificate whose fingerprint nobody has confirmed; keep a password.
 //! *Spec*: `docs/api.md`. Exit codes: 0 done, 1 refused by the router, 2 wrong usage, 3 not reachable, 4 not signed in, 5 wrong certificate.
 #![forbid(unsafe_code)]
@@ -10,8 +10,10 @@ mod arguments;
 mod client;
 mod commands;
 mod error;
+mod events;
 mod prompt;
 mod router;
+mod sdwan;
 mod show;
 
 use std::process::ExitCode;

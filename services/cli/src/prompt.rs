@@ -4,8 +4,8 @@ use std::io::{self, BufRead, IsTerminal, Write};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// Longest password line that is read.
-const LINE_BYTES: u64 = 1024;
+/// Longest line that is read: a password, or a token.
+const LINE_BYTES: u64 = 8192;
 
 /// Asks for a password without showing it; from a pipe, reads its first line.
 pub(crate) fn password() -> io::Result<String> {
@@ -30,6 +30,11 @@ pub(crate) fn confirm(question: &str) -> io::Result<bool> {
     eprint!("{question} [yes/no] ");
     io::stderr().flush()?;
     Ok(matches!(read_line(&mut stdin.lock())?.to_ascii_lowercase().as_str(), "yes" | "y"))
+}
+
+/// The first line of standard input.
+pub(crate) fn line() -> io::Result<String> {
+    read_line(&mut io::stdin().lock())
 }
 
 fn read_line(input: &mut impl BufRead) -> io::Result<String> {

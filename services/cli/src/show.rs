@@ -1,8 +1,12 @@
 //! Answers as text for people.
 
+mod sdwan;
+
 use std::fmt::Write;
 
 use serde_json::Value;
+
+pub(crate) use sdwan::{event, paths, site, sites, tokens};
 
 /// `/api/status`.
 pub(crate) fn status(answer: &Value) -> String {
@@ -78,7 +82,7 @@ fn items<'a>(answer: &'a Value, pointer: &str) -> impl Iterator<Item = &'a Value
 }
 
 /// A value as a word, without control characters: it is shown on a terminal.
-fn word(answer: &Value, pointer: &str) -> String {
+pub(crate) fn word(answer: &Value, pointer: &str) -> String {
     let text = match answer.pointer(pointer) {
         None | Some(Value::Null) => return String::new(),
         Some(Value::String(text)) => text.clone(),

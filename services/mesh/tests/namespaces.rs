@@ -150,6 +150,21 @@ fn sites_behind_a_router_join_through_a_seed_and_learn_of_all_others() {
     first.wait_for("the calls", |state| state.refused.get("site-revoked").is_some_and(|count| *count >= 2));
 }
 
+#[test]
+fn a_seed_that_is_not_reached_is_told_until_it_is() {
+    let internet = Internet::new();
+    let (first, far) = (Box_::new(&internet.near, 1), Box_::at(&internet.far, 3, "198.51.100"));
+    first.create_network();
+    let code = |state: &patronus_ipc::mesh::State| {
+        Some(state.joining.as_ref()?.problem.as_ref()?.code.clone()).filter(|_| state.network.is_none())
+    };
+    far.join(&first.make_token_with(&["10.3.0.0/16"], &["192.0.2.77:51822"]));
+    let state = far.wait_for("a reason", |state| code(state).as_deref() == Some("seed-unreachable"));
+    assert!(state.joining.unwrap().problem.unwrap().message.contains("192.0.2.77:51822"));
+    far.join(&first.make_token_with(&["10.3.0.0/16"], &["192.0.2.1:51822"]));
+    far.wait_for("a network", |state| state.network.is_some() && state.joining.is_none());
+}
+
 /// With the seed away, a site that restarts has everybody's whereabouts on its own disk.
 #[test]
 fn a_site_starts_cold_without_any_seed() {

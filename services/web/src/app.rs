@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 
 use crate::{
     claim::{ClaimCode, ClaimLock},
+    feed::Feed,
     gate::Gate,
     head::Names,
     limits,
@@ -62,6 +63,8 @@ pub(crate) struct App {
     pub hashing: Semaphore,
     /// One claim at a time.
     pub claiming: tokio::sync::Mutex<()>,
+    /// What happens in the network.
+    pub feed: Feed,
     /// Counters of the front door.
     pub refusals: Refusals,
     /// Ends the service; it is restarted.
@@ -97,6 +100,7 @@ impl App {
             asking: Semaphore::new(limits::QUESTIONS),
             hashing: Semaphore::new(1),
             claiming: tokio::sync::Mutex::new(()),
+            feed: Feed::new(),
             refusals: Refusals::default(),
             fatal: Notify::new(),
             closing: watch::Sender::new(false),

@@ -11,6 +11,7 @@ use hyper::{
     body::Incoming,
     header::{self, CONNECTION, HeaderValue},
     http::request::Parts,
+    upgrade::OnUpgrade,
 };
 use tokio::time::timeout;
 
@@ -23,7 +24,7 @@ use crate::{
     limits,
     refusal::Refusal,
     reply::{self, COOKIE, Reply},
-    routes::{self, BodyKind, Decision, Intent, Route},
+    routes::{self, BodyKind, Decision, Handler, Intent, Route},
     session::{Identity, Session},
 };
 
@@ -45,6 +46,17 @@ pub(crate) struct Call {
     pub session: Option<Session>,
     /// That session's token.
     pub token: String,
+    /// The wish to go on as a WebSocket.
+    pub upgrade: Option<Upgrade>,
+}
+
+/// A wish to go on as a WebSocket.
+#[derive(Clone, Debug)]
+pub(crate) struct Upgrade {
+    /// What the client has made up, to be answered.
+    pub key: String,
+    /// The connection, once the answer is on its way.
+    pub upgrade: OnUpgrade,
 }
 
 impl Call {
@@ -88,7 +100,7 @@ async fn admit(
     id: ConnectionId,
     request: Request<Incoming>,
 ) -> Result<(&'static Route, Call), Turn> {
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let head = head::check(&parts, &app.names())?;
     let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes()).ok_or(Refusal::OddQuery)?;
     let (token, session) = find_session(app, &parts);
@@ -101,12 +113,13 @@ async fn admit(
     };
     check_intent(route, &parts.headers, &head)?;
     check_content_type(route, &parts.headers, &head)?;
+    let upgrade = find_upgrade(route, &mut parts, &head)?;
     if head.body_bytes > route.room.bytes() {
         return Err(Refusal::BodyTooLarge.into());
     }
     let body = read_body(body, route.room.bytes()).await?;
     app.gate().handle_request(id);
-    let mut call = Call { source, query, form: Form::default(), body, session, token };
+    let mut call = Call { source, query, form: Form::default(), body, session, token, upgrade };
     if route.body == BodyKind::Form {
         call.form = Form::parse(&call.body).ok_or(Refusal::BadBody)?;
         call.body.clear();
@@ -136,6 +149,24 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+}
+
+/// RFC 6455 section 4.2.1. A browser lets any site's page open a WebSocket with our cookie, so its origin must be ours.
+fn find_upgrade(route: &Route, parts: &mut Parts, head: &Head) -> Result<Option<Upgrade>, Refusal> {
+    let Some(wanted) = parts.headers.get(header::UPGRADE).filter(|_| route.handler == Handler::ApiEvents) else {
+        return Ok(None);
+    };
+    let is_websocket = wanted.to_str().is_ok_and(|wanted| wanted.eq_ignore_ascii_case("websocket"));
+    let version = parts.headers.get(header::SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes);
+    let key = parts.headers.get(header::SEC_WEBSOCKET_KEY).and_then(|key| key.to_str().ok());
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    match (key, upgrade) {
+        (Some(key), Some(upgrade)) if is_websocket && version == Some(b"13") && key.len() == 24 => {
+            head::check_origin(&parts.headers, &head.host, false)?;
+            Ok(Some(Upgrade { key: key.to_owned(), upgrade }))
+        }
+        _ => Err(Refusal::BadUpgrade),
+    }
 }
 
 fn check_intent(route: &Route, headers: &HeaderMap, head: &Head) -> Result<(), Refusal> {

@@ -4,6 +4,7 @@
 //! *Never does*: check rights again: who comes here may be here.
 
 mod configuration;
+mod events;
 mod machine;
 mod network;
 mod paths;
@@ -95,6 +96,7 @@ pub(crate) async fn run(handler: Handler, app: &Arc<App>, call: &Call) -> Reply 
         Handler::PathsPage => paths::page(app, call),
         Handler::RotateForm => paths::rotate_form(app, call).await,
         Handler::ApiPaths => paths::api_paths(app),
+        Handler::ApiEvents => events::api_events(app, call),
         Handler::ApiRotate => paths::api_rotate(app, call).await,
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod certificate;
 pub mod claim;
+pub mod events;
 pub mod form;
 pub mod gate;
 pub mod head;
@@ -25,6 +26,7 @@ pub mod throttle;
 mod app;
 mod claim_keeper;
 mod dispatch;
+mod feed;
 mod handlers;
 mod listen;
 mod pages;

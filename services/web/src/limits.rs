@@ -72,5 +72,20 @@ pub const PASSWORD_MIN_BYTES: usize = 10;
 /// Longest password in bytes.
 pub const PASSWORD_MAX_BYTES: usize = 256;
 
+/// Events that are kept: a network of 500 sites with four paths each that comes up at once leaves half of it; who follows takes them within milliseconds.
+pub const EVENTS: usize = 1024;
+/// Events that are copied for one follower at a time.
+pub const EVENTS_AT_ONCE: usize = 64;
+/// Followers of events at a time. Each is a connection with its TLS buffers.
+pub const FOLLOWERS: usize = 8;
+/// A follower takes each message within this time, or is cut.
+pub const FOLLOWER_DEADLINE: Duration = Duration::from_secs(5);
+/// How often a follower's session is looked at.
+pub const FOLLOWER_LOOK: Duration = Duration::from_secs(1);
+/// A follower is sent a ping at every so many looks: one that went away without a word is noticed.
+pub const FOLLOWER_LOOKS_PER_PING: u32 = 30;
+/// What a follower may say at once. It has nothing to say.
+pub const FOLLOWER_MESSAGE_BYTES: usize = 1024;
+
 /// Log lines on one page.
 pub const LOG_LINES: u32 = 500;

@@ -119,6 +119,10 @@ refusals! {
     ClaimTooFast "claim-too-fast" 429 "One attempt per second. Try again."
     /// The lock after ten wrong codes.
     ClaimLocked "claim-locked" 429 "Ten wrong codes: locked for 15 minutes."
+    /// An upgrade to something else than a WebSocket, or one that is ill-formed (RFC 6455 section 4.2.1).
+    BadUpgrade "bad-upgrade" 400 "This becomes a WebSocket of version 13, with a key, and nothing else."
+    /// All places of those who follow events are taken.
+    TooManyFollowers "too-many-followers" 503 "Eight programs follow the events already. End one."
     /// Another service does not answer.
     Unavailable "unavailable" 503 "A part of the router does not answer. It is restarted by itself; try again in a few seconds."
 }

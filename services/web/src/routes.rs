@@ -137,6 +137,7 @@ pub enum Handler {
     ApiRename,
     ApiRenew,
     ApiRotate,
+    ApiEvents,
 }
 
 /// One route.
@@ -239,6 +240,7 @@ table! {
     POST   "/api/sdwan/sites/revoke"  Claimed Administrator Bearer Json    Small ApiRevoke          "Revoke a site: {\"site\"}"
     POST   "/api/sdwan/sites/rename"  Claimed Administrator Bearer Json    Small ApiRename          "Rename a site: {\"site\", \"name\"}"
     POST   "/api/sdwan/sites/renew"   Claimed Administrator Bearer Json    Small ApiRenew           "Renew a site's record: {\"site\"}"
+    GET    "/api/events"              Claimed Administrator Read   Nothing No    ApiEvents          "The last events, or by WebSocket all that come: ?cursor=CURSOR"
     POST   "/api/sdwan/slots/rotate"  Claimed Administrator Bearer Json    Small ApiRotate          "Give an uplink a new WireGuard key: {\"slot\"}"
 }
 

@@ -110,7 +110,8 @@ impl FrontDoor {
             .max_headers(limits::HEADERS)
             .max_header_size(limits::HEAD_BYTES)
             .max_buf_size(2 * limits::HEAD_BYTES)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
         let mut connection = pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,

@@ -17,7 +17,7 @@ use tokio::{
 use crate::{
     app::App,
     certificate::{self, CertificateError},
-    claim_keeper, limits,
+    claim_keeper, feed, limits,
     listen::Listeners,
     server::FrontDoor,
     setup,
@@ -65,6 +65,7 @@ pub async fn run(context: Context) -> Result<(), ShellError> {
     let app = Arc::new(App::open(context.ipc_dir.clone(), store)?);
     tokio::spawn(claim_keeper::keep(Arc::clone(&app)));
     tokio::spawn(keep_console(Arc::clone(&app)));
+    tokio::spawn(feed::watch(Arc::clone(&app)));
     context.ready();
     tokio::select! {
         _ = terminate.recv() => {}

@@ -1,13 +1,13 @@
 //! The state of the box as page and API show it: one shape for both.
 //!
-//! *Does*: bring together what `init`, `config`, `link` and `clock` said.
+//! *Does*: bring together what the other services said.
 //! *Never does*: ask anybody; hold secrets.
 
 pub(crate) mod sdwan;
 
 use std::collections::BTreeMap;
 
-use patronus_ipc::{clock, config, init, link};
+use patronus_ipc::{clock, config, init, link, mesh, tunnel};
 use serde::Serialize;
 
 /// Everything that `/api/status` answers.
@@ -27,6 +27,8 @@ pub(crate) struct Status {
     pub machine: Option<Machine>,
     /// How good the time is; `null` if `clock` did not answer.
     pub time: Option<Time>,
+    /// Where this site stands among the others; `null` if `mesh` did not answer.
+    pub network: Option<sdwan::Summary>,
     /// Ways out.
     pub uplinks: Vec<Uplink>,
     /// Ethernet ports.
@@ -156,6 +158,10 @@ pub(crate) struct Facts<'f> {
     pub clock: Option<&'f clock::State>,
     /// By PID 1.
     pub machine: Option<init::Status>,
+    /// By `mesh`.
+    pub network: Option<&'f mesh::State>,
+    /// By `tunnel`.
+    pub tunnels: Option<&'f tunnel::State>,
     /// The front door.
     pub front_door: FrontDoor,
     /// `CLOCK_BOOTTIME` now.
@@ -180,6 +186,7 @@ pub(crate) fn status(facts: Facts<'_>) -> Status {
         }),
         machine: facts.machine.map(machine),
         time: facts.clock.map(|clock| time(clock, facts.unix_s)),
+        network: facts.network.map(|network| sdwan::summary(network, facts.tunnels)),
         uplinks: facts.links.uplinks.iter().map(|uplink| view_uplink(uplink, seconds_to)).collect(),
         ports: ports(facts.links),
         lan: facts.links.lan.addresses.iter().map(ToString::to_string).collect(),

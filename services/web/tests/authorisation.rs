@@ -62,6 +62,7 @@ const TABLE: &[Line] = &[
     ("GET",    "/api/sdwan/sites",        Claimed,   Administrator, "",   "",                                200),
     ("GET",    "/api/sdwan/paths",        Claimed,   Administrator, "",   "",                                200),
     ("GET",    "/api/sdwan/tokens",       Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/api/events",             Claimed,   Administrator, "",   "",                                200),
     ("POST",   "/api/sdwan/tokens",       Claimed,   Administrator, JSON, "{\"prefixes\":[\"x\"]}",            422),
     ("POST",   "/api/sdwan/network",      Claimed,   Administrator, JSON, "{\"root_secret\":\"x\"}",          422),
     ("POST",   "/api/sdwan/join",         Claimed,   Administrator, JSON, "{\"token\":\"x\"}",                422),

@@ -3,16 +3,15 @@
 
 mod support;
 
-use std::{
-    sync::mpsc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use support::socket::{Socket, follow, next};
 use support::{
     FORM, Stand,
+    boxes::with_two_boxes,
     browser::{Answer, Browser},
-    lan_of, run,
+    lan_of,
 };
 
 const JSON: &str = "application/json";
@@ -130,38 +129,6 @@ fn pages_say_so_when_membership_and_tunnels_do_not_answer() {
     wait_for("membership", &api, "/api/sdwan/sites", |sites| sites["sites"].is_array());
 }
 
-/// The second box, on a thread with a network of its own; the first is on the test's.
-fn with_two_boxes(
-    second: impl FnOnce(&Stand, mpsc::Receiver<String>) + Send + 'static,
-    first: impl FnOnce(&Stand, &mpsc::Sender<String>),
-) {
-    let (say_id, id) = mpsc::channel();
-    let (plugged, plug) = mpsc::channel();
-    let (token, tokens) = mpsc::channel();
-    let other = std::thread::spawn(move || {
-        let stand = Stand::start_as(2, || {
-            say_id.send(nix::unistd::gettid()).unwrap();
-            plug.recv().unwrap();
-            uplink(2);
-        });
-        second(&stand, tokens);
-    });
-    let stand = Stand::start_as(1, || {
-        let far: nix::unistd::Pid = id.recv().unwrap();
-        run("ip", &["link", "add", "eth0", "type", "veth", "peer", "name", "eth0", "netns", &far.to_string()]);
-        uplink(1);
-        plugged.send(()).unwrap();
-    });
-    first(&stand, &token);
-    drop(token);
-    other.join().unwrap();
-}
-
-fn uplink(number: u8) {
-    run("ip", &["address", "add", &format!("203.0.113.{number}0/24"), "dev", "eth0"]);
-    run("ip", &["link", "set", "eth0", "up"]);
-}
-
 /// Sets the box up as a person does who has a token.
 fn set_up(stand: &Stand, browser: &mut Browser, name: &str, lan: &str, token: &str) -> Answer {
     stand.enter_code(browser);
@@ -213,6 +180,7 @@ fn one_box_creates_a_network_and_another_joins_it_at_its_set_up() {
             let mut browser = stand.claim();
             let api = stand.sign_in();
             post(&api, "/api/sdwan/network", &json!({}));
+            let mut follower = follow(&api, "", &[]).unwrap();
             let made = post(&api, "/api/sdwan/tokens", &json!({ "prefixes": ["192.168.43.0/24"] }));
             token.send(made.json()["token"].as_str().unwrap().to_owned()).unwrap();
             let sites = wait_for("both active", &api, "/api/sdwan/sites", both_active);
@@ -227,6 +195,7 @@ fn one_box_creates_a_network_and_another_joins_it_at_its_set_up() {
             let paths = wait_for("the path", &api, "/api/sdwan/paths", |paths| paths["paths"][0]["status"] == "up");
             assert_eq!(paths["paths"][0]["peer_name"], "branch-lyon");
             change(&mut browser, &api, &other);
+            read_events(&api, &mut follower, other["id"].as_str().unwrap());
         },
     );
 }
@@ -254,4 +223,114 @@ fn change(browser: &mut Browser, api: &Browser, other: &Value) {
     wait_for("the revocation", api, "/api/sdwan/sites", |sites| sites.to_string().contains("\"standing\":\"revoked\""));
     wait_for("no path", api, "/api/sdwan/paths", |paths| paths["paths"].as_array().unwrap().is_empty());
     assert!(browser.get(&format!("/sites/site?id={id}")).body.contains("Revoked"));
+}
+
+/// All that happened, as a follower saw it, and as one sees it who goes on from a cursor.
+fn read_events(api: &Browser, follower: &mut Socket, site: &str) {
+    let mut seen: Vec<Value> = Vec::new();
+    let count = |seen: &[Value], kind| seen.iter().filter(|event| is(kind)(event)).count();
+    // Whether the path fails before or after the revocation is told is a race of two services.
+    while count(&seen, "SiteRevoked") == 0 || count(&seen, "PathEstablished") != count(&seen, "PathFailed") {
+        seen.push(next(follower).unwrap());
+    }
+    assert!(seen.iter().all(|event| event["site"] == site), "{seen:?}");
+    assert_eq!((&seen[0]["event"], &seen[0]["name"]), (&json!("SiteJoined"), &json!("branch-lyon")));
+    let established = seen.iter().find(|event| is("PathEstablished")(event)).unwrap();
+    assert_eq!((&established["local"], &established["remote"]), (&json!(0), &json!(0)));
+    let from = seen[0]["cursor"].as_str().unwrap();
+    let listed = api.get(&format!("/api/events?cursor={from}")).json();
+    assert_eq!(listed["events"].as_array().unwrap()[..], seen[1..]);
+    let mut second = follow(api, &format!("?cursor={from}"), &[]).unwrap();
+    for event in &seen[1..] {
+        assert_eq!(&next(&mut second).unwrap(), event);
+    }
+}
+
+fn is(kind: &'static str) -> impl Fn(&Value) -> bool {
+    move |event| event["event"] == kind
+}
+
+/// The set-up form of box 2 with these differences.
+fn claimed_as_second(stand: &Stand, changes: &[(&str, &str)]) -> Browser {
+    let mut browser = Browser::default();
+    stand.enter_code(&mut browser);
+    let csrf = browser.get("/setup").csrf();
+    let lan = lan_of(2);
+    let all = [&[("site", "branch-lyon"), ("lan-address", lan.as_str())], changes].concat();
+    let mut fields: Vec<(&str, &str)> = FORM.to_vec();
+    fields.retain(|(name, _)| !all.iter().any(|(changed, _)| changed == name));
+    fields.extend(all);
+    fields.push(("csrf", &csrf));
+    let done = browser.post("/setup", &fields);
+    assert_eq!((done.status, done.field("location")), (303, Some("/sites")), "{}", done.body);
+    browser
+}
+
+#[test]
+fn a_join_that_is_refused_says_which_step_failed_and_the_next_token_works() {
+    with_two_boxes(
+        |stand, tokens| {
+            let mut browser = claimed_as_second(stand, &[]);
+            let api = stand.sign_in();
+            let csrf = browser.get("/sites").csrf();
+            let mistyped = browser.post("/network/join", &[("csrf", &csrf), ("token", "patronus1abc")]);
+            assert!(mistyped.status == 422 && mistyped.body.contains("as a whole"), "{}", mistyped.body);
+            assert!(mistyped.body.contains("patronus1abc"), "what was typed is kept");
+            let expired = tokens.recv().unwrap();
+            assert_eq!(browser.post("/network/join", &[("csrf", &csrf), ("token", &expired)]).status, 303);
+            let refused = |sites: &Value| sites["joining"]["problem"]["code"] == "token-expired";
+            wait_for("the reason", &api, "/api/sdwan/sites", refused);
+            let page = browser.get("/sites").body;
+            assert!(page.contains("the token was refused") && page.contains("make a new one"), "{page}");
+            assert_eq!(api.get("/api/status").json()["network"]["state"], "joining");
+            assert!(browser.get("/").body.contains("make a new one"));
+            assert_eq!(post(&api, "/api/sdwan/join", &json!({ "token": tokens.recv().unwrap() })).status, 202);
+            wait_for("both active", &api, "/api/sdwan/sites", both_active);
+            assert!(tokens.recv().is_err(), "the first box is done");
+        },
+        |stand, token| {
+            stand.claim();
+            let api = stand.sign_in();
+            post(&api, "/api/sdwan/network", &json!({}));
+            let make = |valid_s: u64| {
+                let wanted = json!({ "valid_s": valid_s, "prefixes": ["192.168.43.0/24"] });
+                post(&api, "/api/sdwan/tokens", &wanted).json()["token"].as_str().unwrap().to_owned()
+            };
+            let expired = make(1);
+            let is_over = |tokens: &Value| tokens["tokens"][0]["state"] == "expired";
+            wait_for("the end of its time", &api, "/api/sdwan/tokens", is_over);
+            token.send(expired).unwrap();
+            token.send(make(600)).unwrap();
+            wait_for("both active", &api, "/api/sdwan/sites", both_active);
+        },
+    );
+}
+
+#[test]
+fn a_claim_whose_join_does_not_come_about_stays_a_claim_and_says_where_one_is() {
+    let stand = Stand::start();
+    stand.claim();
+    let api = stand.sign_in();
+    post(&api, "/api/sdwan/network", &json!({}));
+    let made = post(&api, "/api/sdwan/tokens", &json!({ "prefixes": ["192.168.43.0/24"] })).json();
+    let token = made["token"].as_str().unwrap().to_owned();
+    std::thread::spawn(move || claims_without_membership(&token)).join().unwrap();
+}
+
+fn claims_without_membership(token: &str) {
+    let mut stand = Stand::start_as(2, || {});
+    stand.kill_network();
+    let mut browser = claimed_as_second(&stand, &[("network", "join"), ("token", token)]);
+    assert_eq!(browser.get("/").status, 200, "it is claimed");
+    assert_eq!(browser.get("/setup").status, 404);
+    stand.start_network();
+    let api = stand.sign_in();
+    wait_for("membership", &api, "/api/sdwan/sites", |sites| sites["network"].is_null());
+    let page = browser.get("/sites");
+    assert!(page.body.contains("This site is not in a network"), "{}", page.body);
+    assert!(page.body.contains("does not answer") && page.body.contains("Join with a token"));
+    let again = browser.post("/network/join", &[("csrf", &page.csrf()), ("token", token)]);
+    assert_eq!((again.status, again.field("location")), (303, Some("/sites")), "{}", again.body);
+    wait_for("joining", &api, "/api/sdwan/sites", |sites| sites["joining"].is_object());
+    assert!(browser.get("/sites").body.contains("Nobody has answered yet"));
 }

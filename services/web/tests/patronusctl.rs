@@ -98,3 +98,95 @@ fn what_goes_wrong_has_its_own_exit_code() {
     assert_eq!(refused.status.code(), Some(1));
     assert!(!refused.stderr.is_empty());
 }
+
+/// The words of a program that has signed in.
+fn signed_in(stand: &Stand) -> Workstation {
+    let station = Workstation::new();
+    let login = station.run(&["login", ADDRESS, "--fingerprint", &stand.fingerprint()], &format!("{PASSWORD}\n"));
+    assert!(login.status.success(), "{}", String::from_utf8_lossy(&login.stderr));
+    station
+}
+
+#[test]
+fn one_terminal_creates_a_network_and_another_joins_it() {
+    support::boxes::with_two_boxes(
+        |stand, tokens| {
+            stand.claim();
+            let station = signed_in(stand);
+            assert!(station.says(&["sites"]).contains("in no network"));
+            let wrong = station.run(&["join", "-"], "hello\n");
+            assert!(String::from_utf8_lossy(&wrong.stderr).contains("patronus1"), "{wrong:?}");
+            let token = tokens.recv().unwrap();
+            let other_lan = station.run(&["join", &token], "");
+            assert!(String::from_utf8_lossy(&other_lan.stderr).contains("192.168.43.1/24"), "{other_lan:?}");
+            // By page or by configuration; the box's LAN has both addresses.
+            let toml = station.says(&["config", "show"]).replace("192.168.42.1/24", "192.168.43.1/24");
+            let toml = toml.replace("hq-chicago", "branch-lyon");
+            station.says(&["config", "apply", &station.file("lan.toml", &toml)]);
+            let joined = station.run(&["join", "-"], &format!("{token}\n"));
+            assert!(joined.status.success(), "{joined:?}");
+            assert!(String::from_utf8_lossy(&joined.stdout).contains("Joined."));
+            let done = tokens.recv();
+            assert!(done.is_err(), "the first box is done");
+        },
+        |stand, token| {
+            stand.claim();
+            let station = signed_in(stand);
+            let file = station.home.path().join("recovery.txt").to_str().unwrap().to_owned();
+            let created = station.says(&["network", "create", "--recovery-file", &file]);
+            let network = created.split_whitespace().nth(2).unwrap().to_owned();
+            assert!(std::fs::read_to_string(&file).unwrap().contains(&network), "{created}");
+            let other = station.file("other.txt", "");
+            assert_eq!(station.exit_code(&["network", "create", "--recovery-file", &other]), 1, "never over a file");
+            let second = station.home.path().join("second.txt");
+            let refused =
+                station.run(&["--json", "network", "create", "--recovery-file", second.to_str().unwrap()], "");
+            assert!(
+                String::from_utf8_lossy(&refused.stderr).contains("in-a-network") && !second.exists(),
+                "{refused:?}"
+            );
+            let made: serde_json::Value = serde_json::from_str(&station.says(&["token", "make", "--json"])).unwrap();
+            token.send(made["token"].as_str().unwrap().to_owned()).unwrap();
+            wait_until(|| station.says(&["sites"]).contains("branch-lyon"));
+            wait_until(|| station.says(&["paths"]).contains("up"));
+            assert!(station.says(&["token", "list"]).contains("branch-lyon"));
+            assert!(station.says(&["sites", "show", "branch-lyon"]).contains("192.168.43.0/24"));
+            station.says(&["sites", "renew", "branch-lyon"]);
+            station.says(&["sites", "rename", "branch-lyon", "branch-paris"]);
+            wait_until(|| station.says(&["sites"]).contains("branch-paris"));
+            assert_eq!(station.exit_code(&["sites", "revoke", "branch-paris"]), 1, "nobody said yes");
+            assert_eq!(station.exit_code(&["sites", "revoke", "nowhere", "--yes"]), 1);
+            station.says(&["sites", "revoke", "branch-paris", "--yes"]);
+            wait_until(|| station.says(&["sites"]).contains("revoked"));
+            for event in ["SiteJoined", "PathEstablished", "SiteRevoked", "PathFailed"] {
+                wait_until(|| station.says(&["events"]).contains(event));
+            }
+            follow(&station, &station.says(&["events"]));
+        },
+    );
+}
+
+/// All events again, followed from before the first.
+fn follow(station: &Workstation, events: &str) {
+    let json = station.says(&["events", "--json"]);
+    let first: serde_json::Value = serde_json::from_str(json.lines().next().unwrap()).unwrap();
+    let mut command = Command::new(&station.program);
+    command.args(["events", "--follow", "--cursor", first["cursor"].as_str().unwrap()]);
+    command.env_clear().env("XDG_CONFIG_HOME", station.home.path());
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+    let expected: Vec<&str> = events.lines().skip(1).collect();
+    let followed: Vec<String> = lines.take(expected.len()).map_while(Result::ok).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(followed, expected);
+}
+
+/// Waits for what comes by itself, 30 s at most.
+fn wait_until(wanted: impl Fn() -> bool) {
+    let start = std::time::Instant::now();
+    while !wanted() {
+        assert!(start.elapsed() < std::time::Duration::from_secs(30), "it never came");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+}

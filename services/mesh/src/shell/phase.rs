@@ -5,6 +5,9 @@ use patronus_ipc::mesh::Problem;
 use patronus_mesh::{JoinError, Joiner, Mesh, Now, Refusals, Registrar, Transmit};
 use patronus_wire::{JoinAnswer, LanMessage, Message, Nonce, Seed};
 
+/// The way to a network without an answer.
+const SEED_UNREACHABLE: &str = "seed-unreachable";
+
 /// Where this box stands.
 pub(crate) enum Phase {
     /// In no network.
@@ -52,6 +55,21 @@ impl Joining {
                 None
             }
         }
+    }
+
+    /// Takes note of a seed that was not reached. What somebody answered says more.
+    pub(crate) fn handle_unreached(&mut self, host: &str, port: u16, error: &str) {
+        if self.problem.as_ref().is_none_or(|problem| problem.code == SEED_UNREACHABLE) {
+            let message = format!(
+                "the seed {host}:{port} was not reached ({error}): see whether this box has an uplink and whether the seed's port is open"
+            );
+            self.problem = Some(Problem { code: SEED_UNREACHABLE.to_owned(), message });
+        }
+    }
+
+    /// A seed was reached after all.
+    pub(crate) fn handle_reached(&mut self) {
+        self.problem.take_if(|problem| problem.code == SEED_UNREACHABLE);
     }
 
     /// Takes note of an answer that was no.

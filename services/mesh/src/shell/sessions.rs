@@ -105,6 +105,11 @@ impl Service {
         match happening {
             Happening::Opened(session) => self.greet(*session),
             Happening::Closed(number) => _ = self.sessions.open.remove(&number),
+            Happening::Unreached { host, port, error } => {
+                if let Phase::Joining(joining) = &mut self.phase {
+                    joining.handle_unreached(&host, port, &error);
+                }
+            }
             Happening::Refused(refused) => {
                 if let Phase::Member(member) = &mut self.phase {
                     member.mesh.handle_refusal(refused.into());
@@ -116,9 +121,12 @@ impl Service {
     }
 
     fn greet(&mut self, session: Session) {
-        let first = match &self.phase {
+        let first = match &mut self.phase {
             Phase::Alone => None,
-            Phase::Joining(joining) => Some(joining.joiner.request()),
+            Phase::Joining(joining) => {
+                joining.handle_reached();
+                Some(joining.joiner.request())
+            }
             Phase::Member(member) => refusal(member, &session).is_none().then(|| member.mesh.summary()),
         };
         let number = session.number;

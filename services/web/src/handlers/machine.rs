@@ -26,11 +26,14 @@ pub(super) async fn status(app: &App) -> Result<view::Status, Refusal> {
         sessions: app.sessions().count(),
         refusals: app.refusals.seen().map(|(refusal, count)| (refusal.name(), count)).collect(),
     };
+    let (network, tunnels) = (app.network(), app.tunnels());
     let facts = view::Facts {
         config: &config,
         links: &app.links(),
         clock: clock.as_ref(),
         machine,
+        network: network.as_ref(),
+        tunnels: tunnels.as_ref(),
         front_door,
         uptime_ms: uptime_ms(),
         unix_s: jiff::Timestamp::now().as_second(),

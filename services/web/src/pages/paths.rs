@@ -92,8 +92,12 @@ fn age(milliseconds: Option<u64>) -> String {
 fn traffic(traffic: Traffic) -> Markup {
     html! {
         (bytes(traffic.bytes))
-        span.detail { (traffic.packets) " packets, " (traffic.handshakes) " handshakes" }
+        span.detail { (count(traffic.packets, "packet")) ", " (count(traffic.handshakes, "handshake")) }
     }
+}
+
+fn count(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn slots(slots: &[Slot], csrf: &str) -> Markup {

@@ -73,7 +73,7 @@ fn counted(view: &Sites) -> String {
 
 fn table(sites: &[Site]) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Sites" { table {
+        div.scroll tabindex="0" role="region" aria-label="Sites" { table.dense {
             thead { tr { th scope="col" { "Site" } th scope="col" { "State" } th.who scope="col" { "Heard" } th scope="col" { "Prefixes" } } }
             tbody { @for site in sites { tr {
                 th scope="row" {

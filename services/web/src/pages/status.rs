@@ -8,7 +8,7 @@ use super::{
     layout,
     parts::{Tone, badge, bytes, carrier, duration, fact, list, message, moment},
 };
-use crate::view::{Machine, Port, Status, Time, Uplink};
+use crate::view::{Machine, Port, Status, Time, Uplink, sdwan::Summary};
 
 /// The page.
 pub(crate) fn page(status: &Status, csrf: &str) -> Markup {
@@ -27,6 +27,7 @@ pub(crate) fn page(status: &Status, csrf: &str) -> Markup {
                         section.card { h2 { "System" } (system(status, machine)) }
                     }
                     div.stack {
+                        section.card { h2 { "Network of sites" } (network(status.network.as_ref())) }
                         section.card { h2 { "Time" } (time(status)) }
                         section.card { h2 { "Front door" } (front_door(status)) }
                     }
@@ -145,6 +146,25 @@ fn lease(state: &str, uplink: &Uplink) -> String {
         (Some(server), Some(left)) => format!("{state} from {server}, {} left", duration(left)),
         _ => state.to_owned(),
     }
+}
+
+fn network(summary: Option<&Summary>) -> Markup {
+    html! { @match summary {
+        None => p.none { "The membership service does not answer." },
+        Some(summary) if summary.state == "member" => dl.facts {
+            (fact("Sites", html! { a href="/sites" { (summary.active) " of " (summary.sites) " active" } }))
+            (fact("Paths", html! { a href="/paths" { (summary.paths_up) " of " (summary.paths) " up" } }))
+        },
+        Some(summary) if summary.state == "joining" => {
+            p { (badge(Tone::Warn, "Joining")) " "
+                @match &summary.problem { Some(problem) => (problem.message), None => "Nobody has answered yet." } }
+            p { a href="/sites" { "How far it is" } }
+        },
+        Some(_) => {
+            p { "This site is in no network." }
+            p { a href="/sites" { "Create a network, or join one" } }
+        },
+    } }
 }
 
 fn lan(status: &Status) -> Markup {

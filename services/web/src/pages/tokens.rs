@@ -52,13 +52,11 @@ pub(crate) fn page(shown: &Shown<'_>, site: &str, csrf: &str) -> Markup {
                 Said::Error(error) => { (message(Tone::Bad, "No token was made", html! { p { (error) } })) }
                 Said::Token(text) => { (fresh(text)) }
             }
-            @if shown.is_signer {
-                @if !matches!(shown.said, Said::Token(_)) { section.card { h2 { "Make a token" } (make(shown.form, csrf)) } }
-                @else { p { a.button.quiet href="/sites/tokens" { "Make another token" } } }
-            } @else {
-                p.lead { "Tokens are made on the router that created the network." }
+            @if !matches!(shown.said, Said::Token(_)) {
+                @if shown.is_signer { section.card { h2 { "Make a token" } (make(shown.form, csrf)) } }
+                @else { p.lead { "Tokens are made on the router that created the network." } }
+                section.card { h2 { "Tokens made here" } (table(shown.tokens, shown.timezone)) }
             }
-            section.card { h2 { "Tokens made here" } (table(shown.tokens, shown.timezone)) }
         },
     )
 }
@@ -71,6 +69,7 @@ fn fresh(text: &str) -> Markup {
             p { "Paste it on the new router: at its set-up, or on its page Sites. It is shown this once and can be used once." }
             textarea #made.toml rows="6" readonly aria-label="The token" { (text) }
             @if let Some(picture) = qr(text) { details { summary { "As a QR code" } (picture) } }
+            p.actions { a.button.quiet href="/sites/tokens" { "Make another token" } a.button.quiet href="/sites" { "All sites" } }
         }
     }
 }

@@ -9,6 +9,42 @@ use patronus_ipc::{mesh, tunnel};
 use patronus_types::SiteId;
 use serde::Serialize;
 
+/// Where this site stands, in a few numbers.
+#[derive(Debug, Serialize)]
+pub(crate) struct Summary {
+    /// `none`, `joining` or `member`.
+    pub state: &'static str,
+    /// What keeps it from joining.
+    pub problem: Option<Problem>,
+    /// Members, this site included.
+    pub sites: usize,
+    /// Those that are heard.
+    pub active: usize,
+    /// Paths to other sites.
+    pub paths: usize,
+    /// Those that are up.
+    pub paths_up: usize,
+}
+
+/// Where this site stands.
+#[must_use]
+pub(crate) fn summary(network: &mesh::State, tunnels: Option<&tunnel::State>) -> Summary {
+    let paths = tunnels.map(|tunnels| tunnels.paths.as_slice()).unwrap_or_default();
+    let members = || network.sites.iter().filter(|site| site.standing == mesh::Standing::Valid);
+    Summary {
+        state: match (&network.network, &network.joining) {
+            (Some(_), _) => "member",
+            (None, Some(_)) => "joining",
+            (None, None) => "none",
+        },
+        problem: network.joining.as_ref().and_then(|joining| joining.problem.as_ref()).map(problem),
+        sites: members().count(),
+        active: members().filter(|site| site.is_active).count(),
+        paths: paths.len(),
+        paths_up: paths.iter().filter(|path| path.status == tunnel::PathStatus::Up).count(),
+    }
+}
+
 /// Everything that `/api/sdwan/sites` answers.
 #[derive(Debug, Serialize)]
 pub(crate) struct Sites {

@@ -4,8 +4,10 @@
 #![allow(dead_code, missing_docs, unreachable_pub)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+pub mod boxes;
 pub mod browser;
 pub mod doubles;
+pub mod socket;
 
 use std::{
     io::Read,

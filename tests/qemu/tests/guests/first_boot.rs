@@ -42,7 +42,9 @@ fn a_person_finishes_first_boot_in_a_browser_and_a_reboot_keeps_it() -> Result<(
     browser.fill("#password", PASSWORD)?;
     browser.fill("#password-again", PASSWORD)?;
     browser.click("form[action='/setup'] button[type=submit]")?;
-    browser.wait_for("the status page", "location.pathname === '/' && document.readyState === 'complete'")?;
+    browser
+        .wait_for("the way into a network", "location.pathname === '/sites' && document.readyState === 'complete'")?;
+    browser.open(&url)?;
     browser.wait_for_text("office-zurich")?;
     photograph(&mut browser, "6-status")?;
     browser.set_screen(Screen::PHONE)?;
@@ -78,7 +80,7 @@ fn first_boot_works_with_the_keyboard_alone_and_without_scripts() -> Result<()> 
         browser.type_text(text)?;
     }
     browser.press("Enter")?;
-    browser.wait_for("the status page", "location.pathname === '/'")?;
+    browser.wait_for("the way into a network", "location.pathname === '/sites'")?;
     browser.wait_for_text("keyboard")?;
     photograph(&mut browser, "8-without-scripts")?;
     Ok(())

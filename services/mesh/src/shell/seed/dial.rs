@@ -14,7 +14,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Happenings, Identity, PATIENCE_S, connection, tls};
+use super::{Happening, Happenings, Identity, PATIENCE_S, connection, tls};
 
 /// Seeds that are called.
 const SEEDS: usize = 4;
@@ -66,6 +66,9 @@ async fn keep(seed: (String, u16), identity: Identity, happenings: Happenings) {
         let began = Instant::now();
         if let Err(error) = connect(&seed, &identity, &happenings).await {
             tracing::info!(host = seed.0, port = seed.1, %error, "seed not reached");
+            let unreached = Happening::Unreached { host: seed.0.clone(), port: seed.1, error: error.to_string() };
+            // Only while the service ends.
+            let _ = happenings.send(unreached).await;
         }
         // A connection that held for a while was a good one.
         retry = if began.elapsed() > RETRY_LONGEST { RETRY_FIRST } else { retry };

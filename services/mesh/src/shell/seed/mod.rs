@@ -33,6 +33,8 @@ const SILENCE_S: u64 = 120;
 /// What happens on connections.
 #[derive(Debug)]
 pub(crate) enum Happening {
+    /// A seed was called in vain.
+    Unreached { host: String, port: u16, error: String },
     /// There is a new one.
     Opened(Box<Session>),
     /// A message came.

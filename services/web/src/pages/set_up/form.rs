@@ -30,7 +30,7 @@ pub(crate) fn form(values: &Form, ports: &[Port], errors: &Errors, csrf: &str) -
                 (network(values, errors))
                 div.finish {
                     button type="submit" { "Finish" }
-                    p.hint { "Saves everything at once and takes you to the status page." }
+                    p.hint { "Saves everything at once and takes you to the network's page." }
                 }
             }
         },
