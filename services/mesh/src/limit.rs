@@ -51,5 +51,24 @@ pub const OUTBOX: usize = 256;
 /// Events that wait to be taken. With more, the oldest is dropped: the state has it all.
 pub const EVENTS: usize = 1_024;
 
+/// TCP port of a seed.
+pub const SEED_PORT: u16 = 51_822;
+/// Members on connections are told news at most this often, in milliseconds.
+pub const TELL_GAP_MS: u64 = 200;
+/// And compared with this often without any, in milliseconds.
+pub const TELL_EVERY_MS: u64 = 30_000;
+/// Seeds that a site calls.
+pub const SEEDS_CALLED: usize = 4;
+/// Messages that wait to be sent on one connection; with more it is closed, and made anew.
+pub const CONNECTION_OUTBOX: usize = 64;
+/// A connection on which nothing was heard for this long, in seconds, is closed.
+pub const CONNECTION_SILENCE_S: u64 = 120;
+/// How long the far end may take for a handshake, and to take a message, in seconds.
+pub const CONNECTION_PATIENCE_S: u64 = 5;
+/// Between the first and the second call of a seed, in milliseconds; doubled each time.
+pub const REDIAL_FIRST_MS: u64 = 1_000;
+/// The longest such pause, in milliseconds.
+pub const REDIAL_LONGEST_MS: u64 = 60_000;
+
 /// Between two tries to join, in milliseconds.
 pub const JOIN_RETRY_MS: u64 = 1_000;
