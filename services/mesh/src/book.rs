@@ -51,12 +51,18 @@ pub struct Book {
 }
 
 impl Book {
-    /// Takes what was kept over a restart. It was verified when it was heard, and is so again; nobody counts as heard by it.
+    /// Takes what was kept over a restart. It was verified when it was heard, and is so again; nobody counts as heard by it. Also of a site
+    /// that is no member now: a box that starts with the wrong time must not forget what is old.
     ///
     /// # Errors
     /// Why it is of no use any more.
     pub fn restore(&mut self, members: &Members, object: Unverified<Announcement>) -> Result<(), Refusal> {
-        self.accept(members, object, None).map(|_| ())
+        let member = members.get(&object.claims().site).ok_or(Refusal::SiteUnknown)?;
+        if member.standing == Standing::Revoked {
+            return Err(Refusal::SiteRevoked);
+        }
+        self.check_freshness(object.claims())?;
+        self.take(member, object, None).map(|_| ())
     }
 
     /// Takes a site's announcement from another: that is no sign of life.
@@ -97,14 +103,17 @@ impl Book {
         if claims.network != member.record.network {
             return Err(Refusal::WrongNetwork);
         }
-        if let Some(heard) = self.sites.get(&claims.site) {
-            match claims.freshness().cmp(&heard.announcement.freshness()) {
-                std::cmp::Ordering::Less => return Err(Refusal::AnnouncementReplayed),
-                std::cmp::Ordering::Equal => return Err(Refusal::AnnouncementRepeated),
-                std::cmp::Ordering::Greater => {}
-            }
-        }
+        self.check_freshness(claims)?;
         Ok(member)
+    }
+
+    fn check_freshness(&self, claims: &Announcement) -> Result<(), Refusal> {
+        let Some(heard) = self.sites.get(&claims.site) else { return Ok(()) };
+        match claims.freshness().cmp(&heard.announcement.freshness()) {
+            std::cmp::Ordering::Less => Err(Refusal::AnnouncementReplayed),
+            std::cmp::Ordering::Equal => Err(Refusal::AnnouncementRepeated),
+            std::cmp::Ordering::Greater => Ok(()),
+        }
     }
 
     fn accept(
@@ -114,6 +123,15 @@ impl Book {
         heard_ms: Option<u64>,
     ) -> Result<News, Refusal> {
         let member = self.check_claims(members, object.claims())?;
+        self.take(member, object, heard_ms)
+    }
+
+    fn take(
+        &mut self,
+        member: &Member,
+        object: Unverified<Announcement>,
+        heard_ms: Option<u64>,
+    ) -> Result<News, Refusal> {
         let announcement = object.verify(&member.record.identity)?;
         check_grants(member, &announcement)?;
         self.check_keys(&announcement)?;
@@ -185,10 +203,16 @@ impl Book {
         self.sites.iter()
     }
 
+    /// The announcements of sites that are members now: others refuse the rest.
+    fn usable<'b>(&'b self, members: &'b Members) -> impl Iterator<Item = &'b Verified<Announcement>> {
+        let is_valid = |site| members.get(site).is_some_and(|member| member.standing == Standing::Valid);
+        self.sites.iter().filter(move |(site, _)| is_valid(site)).map(|(_, heard)| &heard.announcement)
+    }
+
     /// The announcements' part of a summary, with this site's own.
-    pub(crate) fn summary(&self, own: Option<&Verified<Announcement>>) -> [u64; BUCKETS] {
+    pub(crate) fn summary(&self, members: &Members, own: Option<&Verified<Announcement>>) -> [u64; BUCKETS] {
         let mut buckets = vec![Vec::new(); BUCKETS];
-        for announcement in self.sites.values().map(|heard| &heard.announcement).chain(own) {
+        for announcement in self.usable(members).chain(own) {
             if let Some(bucket) = buckets.get_mut(usize::from(bucket_of(&announcement.site))) {
                 bucket.push(announcement.content_digest());
             }
@@ -201,13 +225,14 @@ impl Book {
     /// The announcements of these buckets, with this site's own, in bundles of at most this many bytes of objects.
     pub(crate) fn bundles(
         &self,
+        members: &Members,
         own: Option<&Verified<Announcement>>,
         buckets: BucketSet,
         object_bytes: usize,
     ) -> Vec<Bundle> {
         let mut bundles: Vec<Bundle> = Vec::new();
         let mut used = usize::MAX;
-        let all = self.sites.values().map(|heard| &heard.announcement).chain(own);
+        let all = self.usable(members).chain(own);
         for announcement in all.filter(|announcement| buckets.contains(bucket_of(&announcement.site))) {
             let bytes = announcement.as_bytes().len();
             let is_full = bundles.last().is_none_or(|bundle| bundle.announcements.len() >= BUNDLE_OBJECTS);

@@ -49,13 +49,7 @@ impl Connections {
     }
 
     /// Takes a message from a connection. Gives what is to be said back, or `None` if the connection is to be closed.
-    pub fn handle_message(
-        &mut self,
-        number: u64,
-        message: Message,
-        mesh: &mut Mesh,
-        now: Now,
-    ) -> Option<Vec<Message>> {
+    pub fn handle_message(&mut self, number: u64, message: Message, mesh: &mut Mesh, now: Now) -> Option<Vec<Message>> {
         let connection = self.open.get(&number)?;
         let is_wish = matches!(message, Message::JoinRequest(_));
         if let Some(refusal) = connection.refusal(mesh).filter(|_| !is_wish) {

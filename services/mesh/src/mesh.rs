@@ -131,6 +131,14 @@ impl Mesh {
         }
     }
 
+    /// A higher boot epoch, which is on disk: others believe this site again.
+    pub fn handle_boot_epoch(&mut self, boot_epoch: u64, now: Now) {
+        if boot_epoch > self.boot_epoch {
+            (self.boot_epoch, self.sequence) = (boot_epoch, 0);
+            self.beacon.handle_change(now.ms);
+        }
+    }
+
     /// A site was heard by other means: its tunnel answers.
     pub fn handle_sign_of_life(&mut self, site: &SiteId, now: Now) {
         if self.book.handle_sign_of_life(site, now.ms) {

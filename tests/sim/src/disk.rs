@@ -88,7 +88,10 @@ impl Disk {
             invitation.used = Some(used);
         }
         if let Some(membership) = &mut self.membership {
-            membership.roster.merge_record(record.clone().into_unverified()).expect("signed with what the roster knows");
+            membership
+                .roster
+                .merge_record(record.clone().into_unverified())
+                .expect("signed with what the roster knows");
         }
     }
 }

@@ -14,6 +14,7 @@ use std::{
 
 use patronus_mesh::{Destination, Transmit};
 use patronus_types::SiteId;
+use patronus_wire::Seed;
 
 use crate::{
     charter,
@@ -47,6 +48,8 @@ pub struct Fleet {
     pub step: u64,
     /// Its chance.
     pub dice: Dice,
+    /// Where the network is, as people know it.
+    pub seeds: Vec<Seed>,
     /// Its boxes, by number.
     pub sites: Vec<Site>,
     /// How the wires are.
@@ -96,6 +99,7 @@ impl Fleet {
         let mut fleet = Self {
             now_ms: 0,
             step: 0,
+            seeds: (0..plan.seeds.min(2)).map(charter::seed).collect(),
             sites: Vec::new(),
             weather,
             cut: Cut::default(),
@@ -209,10 +213,8 @@ impl Fleet {
     /// Whether each running member knows where each other one is now.
     #[must_use]
     pub fn all_know_all(&self) -> bool {
-        let now: Vec<_> = self
-            .honest()
-            .filter_map(|site| Some((site.id, site.mesh()?.own()?.content_digest())))
-            .collect();
+        let now: Vec<_> =
+            self.honest().filter_map(|site| Some((site.id, site.mesh()?.own()?.content_digest()))).collect();
         self.honest().filter_map(|site| Some((site.id, site.mesh()?))).all(|(own, mesh)| {
             now.iter().filter(|(id, _)| *id != own).all(|(id, content)| {
                 mesh.book().get(id).is_some_and(|heard| heard.announcement.content_digest() == *content)

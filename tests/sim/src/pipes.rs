@@ -85,7 +85,8 @@ impl Pipes {
 
     /// The connections of a site, with its end of each.
     pub(crate) fn of(&self, site: u32) -> Vec<(u64, End)> {
-        let ends = |(number, pipe): (&u64, &Pipe)| pipe.sites.iter().position(|it| *it == site).map(|end| (*number, end));
+        let ends =
+            |(number, pipe): (&u64, &Pipe)| pipe.sites.iter().position(|it| *it == site).map(|end| (*number, end));
         self.open.iter().filter_map(ends).collect()
     }
 }

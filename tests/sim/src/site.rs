@@ -315,6 +315,13 @@ impl Site {
                     running.connections.handle_news();
                 }
             }
+            Event::BootEpochForgotten(boot_epoch) => {
+                self.disk.raise_boot_epoch(boot_epoch);
+                if let Some(Running { phase: Phase::Member(mesh), boot_epoch: own, .. }) = &mut self.running {
+                    *own = boot_epoch;
+                    mesh.handle_boot_epoch(boot_epoch, now);
+                }
+            }
             Event::JoinRequested { source, request } => {
                 let Some(answer) = self.admit(&request, now, dice) else { return };
                 let Some(running) = &mut self.running else { return };

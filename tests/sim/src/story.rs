@@ -185,7 +185,7 @@ fn add_site(fleet: &mut Fleet) {
 fn invite(fleet: &mut Fleet, site: u32) {
     let Some(signer) = running_signer(fleet) else { return };
     let now = fleet.sites[signer as usize].now(fleet.now_ms);
-    let token = fleet.sites[signer as usize].make_token(site, now, &mut fleet.dice);
+    let token = fleet.sites[signer as usize].make_token(site, fleet.seeds.clone(), now, &mut fleet.dice);
     let Ok(token) = token else { return };
     let here: &mut Site = &mut fleet.sites[site as usize];
     let joiner = here.joiner(token, here.now(fleet.now_ms), &mut fleet.dice);
@@ -244,7 +244,10 @@ fn differences(fleet: &Fleet) -> String {
         let revoked = fleet.check.is_revoked(&site.id);
         format!(
             "  site {} lan {} epoch {:?} roster {:?} book {book} revoked {revoked}",
-            site.number, site.lan, site.boot_epoch(), digest(site)
+            site.number,
+            site.lan,
+            site.boot_epoch(),
+            digest(site)
         )
     });
     let lines: Vec<String> = lines.collect();

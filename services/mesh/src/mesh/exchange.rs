@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use patronus_types::SiteId;
-use patronus_wire::{Announcement, BucketSet, Bundle, Message, Summary, Unverified};
+use patronus_wire::{Announcement, BucketSet, Bundle, IdentityKey, Message, Summary, Unverified};
 
 use super::{Destination, Event, Mesh, Now, REFRESH_MS};
 use crate::{Members, Merged, Refusal, Standing, book::News, limit};
@@ -76,7 +76,10 @@ impl Mesh {
     ) -> Result<Vec<Message>, Refusal> {
         let site = object.claims().site;
         let their_digest = object.claims().roster_digest;
-        self.check_announcement(source, &object, now)?;
+        match self.check_announcement(source, &object, now) {
+            Err(Refusal::AnnouncementReplayed) => return Ok(self.remind(source, &site, now)),
+            outcome => outcome?,
+        }
         let news = self.book.handle(&self.members, object, now.ms)?;
         self.tell(site, news);
         if news.is_return {
@@ -85,6 +88,36 @@ impl Mesh {
         }
         let differs = news.is_return || their_digest != self.roster_digest;
         Ok(if differs && self.neighbours.poll_compare(source, now.ms) { vec![self.summary()] } else { Vec::new() })
+    }
+
+    /// Says what is known of a site to who has an older word of it: if that is the site itself, it has forgotten how often it has started.
+    fn remind(&mut self, source: SocketAddr, site: &SiteId, now: Now) -> Vec<Message> {
+        self.refusals.count(Refusal::AnnouncementReplayed);
+        let known = self.book.get(site).map(|heard| heard.announcement.clone().into_unverified());
+        let known = known.filter(|_| self.neighbours.poll_compare(source, now.ms));
+        known
+            .map(|known| Message::Bundle(Bundle { announcements: vec![known], ..Bundle::default() }))
+            .into_iter()
+            .collect()
+    }
+
+    /// What others have heard of this site. If that is newer than what it has said itself, its disk has forgotten it.
+    fn handle_own_word(
+        &mut self,
+        source: SocketAddr,
+        object: Unverified<Announcement>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let claims = object.claims();
+        let is_behind = claims.freshness() >= (self.boot_epoch, self.sequence)
+            && self.own.as_ref().is_none_or(|own| own.as_bytes() != object.as_bytes());
+        if !is_behind || claims.network != self.roster.network() {
+            return Ok(());
+        }
+        self.check_signature_rate(source, 1, now)?;
+        let word = object.verify(&IdentityKey::from(&self.identity))?;
+        self.say(Event::BootEpochForgotten(word.boot_epoch.saturating_add(1)));
+        Ok(())
     }
 
     /// Everything that can be checked before a signature is.
@@ -123,6 +156,7 @@ impl Mesh {
         for object in announcements {
             let site = object.claims().site;
             if site == self.site {
+                self.handle_own_word(source, object, now).unwrap_or_else(|refusal| self.refusals.count(refusal));
                 continue;
             }
             let news = self
@@ -155,7 +189,7 @@ impl Mesh {
     }
 
     fn own_summary(&self) -> Summary {
-        Summary { announcements: self.book.summary(self.own.as_ref()), ..self.roster.summary() }
+        Summary { announcements: self.book.summary(&self.members, self.own.as_ref()), ..self.roster.summary() }
     }
 
     /// Asks for what a neighbour has, and gives what it lacks. Which of the two a difference is only the objects tell.
@@ -172,7 +206,8 @@ impl Mesh {
 
     fn bundles(&self, members: BucketSet, announcements: BucketSet, object_bytes: usize) -> Vec<Message> {
         let members = self.roster.bundles(members, object_bytes).into_iter();
-        members.chain(self.book.bundles(self.own.as_ref(), announcements, object_bytes)).map(Message::Bundle).collect()
+        let announcements = self.book.bundles(&self.members, self.own.as_ref(), announcements, object_bytes);
+        members.chain(announcements).map(Message::Bundle).collect()
     }
 
     /// Looks anew at what counts, and tells what has changed.

@@ -35,7 +35,8 @@ impl Fleet {
     /// A site calls these seeds and no others.
     pub(super) fn call(&mut self, site: u32, seeds: &[SocketAddr]) {
         let of_site = self.pipes.calls.range((site, lowest())..).take_while(|((caller, _), _)| *caller == site);
-        let unwanted: Vec<_> = of_site.filter(|((_, seed), _)| !seeds.contains(seed)).map(|(key, it)| (*key, *it)).collect();
+        let unwanted: Vec<_> =
+            of_site.filter(|((_, seed), _)| !seeds.contains(seed)).map(|(key, it)| (*key, *it)).collect();
         for (key, call) in unwanted {
             self.pipes.calls.remove(&key);
             if let Some(pipe) = call.pipe {
@@ -53,7 +54,8 @@ impl Fleet {
     }
 
     pub(super) fn dial(&mut self, site: u32, seed: SocketAddr, number: u64) {
-        let is_wanted = self.pipes.calls.get(&(site, seed)).is_some_and(|call| call.number == number && call.pipe.is_none());
+        let is_wanted =
+            self.pipes.calls.get(&(site, seed)).is_some_and(|call| call.number == number && call.pipe.is_none());
         let is_on = self.sites[site as usize].running.is_some();
         if !is_wanted || !is_on {
             return;

@@ -6,7 +6,7 @@ use ed25519_dalek::SigningKey;
 use patronus_mesh::{Invitation, Joiner, Now, Registrar, SignError};
 use patronus_types::{SiteId, SiteName};
 use patronus_wire::{
-    Admission, Bundle, JoinAnswer, JoinRefusal, JoinRequest, JoinToken, Roles, TokenSecret, Verified,
+    Admission, Bundle, JoinAnswer, JoinRefusal, JoinRequest, JoinToken, Roles, Seed, TokenSecret, Verified,
 };
 
 use super::{Phase, Site};
@@ -25,14 +25,20 @@ impl Site {
         self.disk.membership.as_ref()?.signer.as_ref()
     }
 
-    /// A token for one more site.
+    /// A token for one more site, with the seeds that it is to call.
     ///
     /// # Errors
     /// Why there is none.
-    pub fn make_token(&mut self, number: u32, now: Now, dice: &mut Dice) -> Result<JoinToken, SignError> {
+    pub fn make_token(
+        &mut self,
+        number: u32,
+        seeds: Vec<Seed>,
+        now: Now,
+        dice: &mut Dice,
+    ) -> Result<JoinToken, SignError> {
         let now_s = now.clock.known_s().ok_or(SignError::ClockUnknown)?;
         let membership = self.disk.membership.as_ref().ok_or(SignError::SignerUnable)?;
-        let (root, seeds) = (membership.roster.root(), membership.seeds.clone());
+        let root = membership.roster.root();
         let secret = TokenSecret(dice.bytes());
         let made = Invitation::new(&secret, now_s, TOKEN_S, Roles::SITE, vec![charter::prefix(number)])?;
         let token = made.token(root, seeds);
