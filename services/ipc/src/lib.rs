@@ -11,6 +11,7 @@ pub mod context;
 pub mod frame;
 mod publish;
 mod server;
+mod service;
 mod sys;
 
 pub mod clock;
@@ -25,6 +26,7 @@ pub use client::{CallError, call, follow};
 pub use context::{Context, ContextError};
 pub use publish::{WatchOnly, publish};
 pub use server::{Answer, Handler, serve};
+pub use service::{ServiceError, run};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use thiserror::Error;

@@ -9,7 +9,7 @@ use std::{io, sync::Arc};
 use serde::{Deserialize, Serialize};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::{Answer, Context, Handler, Operation, Protocol, serve};
+use crate::{Answer, Context, Handler, Operation, Protocol, ServiceError, serve};
 
 /// What may be asked of such a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,18 +39,11 @@ impl<P: Protocol<Request = WatchOnly>> Handler<P> for Desk<P::Reply> {
 /// Answers callers with `state` as it is and as it becomes. When the task ends, so must the service: others could not follow it any more.
 ///
 /// # Errors
-/// If no listening socket was handed over.
+/// [`ServiceError::Missing`] if no listening socket was handed over.
 pub fn publish<P: Protocol<Request = WatchOnly>>(
     context: &Context,
     state: &watch::Sender<P::Reply>,
-) -> io::Result<JoinHandle<io::Error>> {
-    let missing = || io::Error::new(io::ErrorKind::NotFound, "no listening socket was handed over");
-    let listener = context.take_listener().ok_or_else(missing)?;
-    let (access, desk) = (context.access.clone(), Arc::new(Desk(state.subscribe())));
-    Ok(tokio::spawn(async move {
-        match serve::<P>(listener, access, desk).await {
-            Ok(()) => io::ErrorKind::UnexpectedEof.into(),
-            Err(error) => error,
-        }
-    }))
+) -> Result<JoinHandle<io::Result<()>>, ServiceError> {
+    let listener = context.take_listener().ok_or(ServiceError::Missing("a listening socket"))?;
+    Ok(tokio::spawn(serve::<P>(listener, context.access.clone(), Arc::new(Desk(state.subscribe())))))
 }

@@ -10,17 +10,5 @@ mod shell;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match start() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("link: {error}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn start() -> Result<(), shell::Fatal> {
-    let context = patronus_ipc::Context::from_env()?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| shell::Fatal::Io("runtime", error))?.block_on(shell::service::run(context))
+    patronus_ipc::run("link", shell::service::run)
 }

@@ -10,20 +10,15 @@ pub(crate) mod time;
 
 use std::io;
 
+use patronus_ipc::ServiceError;
 use thiserror::Error;
 
 /// Why the service ends. `init` starts it again.
 #[derive(Debug, Error)]
 pub(crate) enum Fatal {
-    /// Not started by `init`.
-    #[error("{0}")]
-    Context(#[from] patronus_ipc::ContextError),
-    /// Something is missing that the manifest should give.
-    #[error("{0} was not handed over")]
-    Missing(&'static str),
-    /// The operating system refused something that must work.
-    #[error("{0}: {1}")]
-    Io(&'static str, #[source] io::Error),
+    /// As of any service.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// The mark cannot be read or written.
     #[error("mark: {0}")]
     Store(#[from] patronus_store::StoreError),

@@ -7,7 +7,7 @@ use std::{fs, io, time::Duration};
 
 use patronus_clock::{Bounds, Correction, Discipline, limit};
 use patronus_ipc::{
-    Context,
+    Context, ServiceError,
     clock::{Clock, State},
     config::{self, Config},
     link::{self, Link},
@@ -32,10 +32,9 @@ const EARLIEST_BUILD_S: i64 = 1_767_225_600;
 
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| ServiceError::Io("signal", error))?;
     let mut service = Service::start(&context)?;
-    let mut answering =
-        patronus_ipc::publish::<Clock>(&context, &service.state).map_err(|error| Fatal::Io("ipc", error))?;
+    let mut answering = patronus_ipc::publish::<Clock>(&context, &service.state)?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || config::Request::Watch);
     let mut link = patronus_ipc::follow::<Link>(&context.ipc_dir, || link::Request::Watch);
     context.ready();
@@ -43,7 +42,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
         let sources = sources(&config.borrow_and_update(), &link.borrow_and_update());
         tokio::select! {
             outcome = service.round(&sources) => outcome?,
-            ended = &mut answering => return Err(Fatal::Io("ipc", ended.unwrap_or_else(io::Error::other))),
+            ended = &mut answering => return Err(ServiceError::not_answering(ended).into()),
             _ = terminate.recv() => return service.stop(),
         }
         let pause = tokio::time::sleep(Duration::from_millis(service.pause_ms()));
@@ -54,7 +53,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                 () = &mut pause => break,
                 Ok(()) = config.changed() => {}
                 Ok(()) = link.changed() => {}
-                ended = &mut answering => return Err(Fatal::Io("ipc", ended.unwrap_or_else(io::Error::other))),
+                ended = &mut answering => return Err(ServiceError::not_answering(ended).into()),
                 _ = terminate.recv() => return service.stop(),
             }
             if self::sources(&config.borrow_and_update(), &link.borrow_and_update()) != sources {
@@ -77,7 +76,7 @@ struct Service {
 
 impl Service {
     fn start(context: &Context) -> Result<Self, Fatal> {
-        let state_dir = context.state_dir.clone().ok_or(Fatal::Missing("a directory for state"))?;
+        let state_dir = context.state_dir.clone().ok_or(ServiceError::Missing("a directory for state"))?;
         let mut store = Spare::open(move || Ok(Store::open(&state_dir)?.content))?;
         let bounds = Bounds::new(build_time_s(), store.with(Store::load)?.flatten());
         if let Some(step_us) = bounds.first_step(now_us()) {

@@ -13,22 +13,15 @@ pub(crate) mod store;
 pub(crate) mod sys;
 pub(crate) mod sysfs;
 
-use std::io;
-
+use patronus_ipc::ServiceError;
 use thiserror::Error;
 
 /// Why the service ends. `init` starts it again; what is in the kernel stays as it is.
 #[derive(Debug, Error)]
 pub(crate) enum Fatal {
-    /// Not started by `init`.
-    #[error("{0}")]
-    Context(#[from] patronus_ipc::ContextError),
-    /// A directory or descriptor is missing that the manifest should give.
-    #[error("{0} was not handed over")]
-    Missing(&'static str),
-    /// The operating system refused something that must work.
-    #[error("{0}: {1}")]
-    Io(&'static str, #[source] io::Error),
+    /// As of any service.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// The kernel's network state cannot be read.
     #[error("netlink: {0}")]
     Netlink(#[from] rtnetlink::Error),

@@ -7,7 +7,7 @@ use std::{io, time::Duration};
 
 use netlink_sys::{AsyncSocket, AsyncSocketExt, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use patronus_ipc::{
-    Context,
+    Context, ServiceError,
     config::{Config, Reply, Request},
     link::{Link, State},
 };
@@ -37,16 +37,16 @@ const NOTIFICATIONS: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 10 | 1 << 19;
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     firewall::close()?;
-    let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| Fatal::Io("netlink", error))?;
+    let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| ServiceError::Io("netlink", error))?;
     tokio::spawn(connection);
-    let mut notifications = subscribe().map_err(|error| Fatal::Io("netlink notifications", error))?;
+    let mut notifications = subscribe().map_err(|error| ServiceError::Io("netlink notifications", error))?;
     rouse_ports(&handle).await?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
-    let state_dir = context.state_dir.clone().ok_or(Fatal::Missing("a directory for state"))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| ServiceError::Io("signal", error))?;
+    let state_dir = context.state_dir.clone().ok_or(ServiceError::Missing("a directory for state"))?;
     let store = Spare::open(move || Ok(Store::open(&state_dir)?.content))?;
     let (sender, mut incoming) = mpsc::channel(limit::DHCP_QUEUE);
     let state = watch::Sender::new(State::default());
-    let mut answering = patronus_ipc::publish::<Link>(&context, &state).map_err(|error| Fatal::Io("ipc", error))?;
+    let mut answering = patronus_ipc::publish::<Link>(&context, &state)?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || Request::Watch);
     let clients = Clients::new(sender);
     let (resolvers, announcer) = (Resolvers::default(), Announcer::default());
@@ -64,7 +64,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
         }
         tokio::select! {
             changed = config.changed() => {
-                changed.map_err(|_| Fatal::Missing("config"))?;
+                changed.map_err(|_| ServiceError::Missing("config"))?;
                 agenda.want();
             }
             () = service.pause(&agenda), if is_configured => {}
@@ -73,7 +73,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                 service.resolvers.handle_notification(&bytes, now_ms());
                 agenda.want();
             }
-            ended = &mut answering => return Err(Fatal::Io("ipc", ended.unwrap_or_else(io::Error::other))),
+            ended = &mut answering => return Err(ServiceError::not_answering(ended).into()),
             _ = terminate.recv() => return Ok(()),
         }
         service.clients.handle_timeout(now_ms());

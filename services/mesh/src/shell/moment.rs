@@ -2,7 +2,7 @@
 
 use std::io;
 
-use patronus_ipc::clock;
+use patronus_ipc::{ServiceError, clock};
 use patronus_mesh::{Now, Wallclock};
 use rustix::time::{ClockId, clock_gettime};
 
@@ -29,6 +29,6 @@ pub(crate) fn uptime_ms() -> u64 {
 /// Fresh bytes from the kernel.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N], Fatal> {
     let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|error| Fatal::Io("randomness", io::Error::other(error)))?;
+    getrandom::fill(&mut bytes).map_err(|error| ServiceError::Io("randomness", io::Error::other(error)))?;
     Ok(bytes)
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
 
 use ed25519_dalek::SigningKey;
 use patronus_ipc::{
-    Answer, Context, Handler,
+    Answer, Context, Handler, ServiceError,
     clock::{self, Clock},
     config::{self, Config},
     link::{self, Link},
@@ -87,7 +87,7 @@ type Asked = (mesh::Request, oneshot::Sender<Reply>);
 
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| ServiceError::Io("signal", error))?;
     let mut service = Service::open(&context)?;
     let (sender, mut requests) = mpsc::channel(REQUESTS);
     let mut answering = serve(&context, &service.state, sender)?;
@@ -120,7 +120,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
             Ok(()) = tunnel.changed() => {}
             Ok(()) = clock.changed() => {}
             () = sleep(Duration::from_millis(pause_ms)) => {}
-            ended = &mut answering => return Err(Fatal::not_answering(ended)),
+            ended = &mut answering => return Err(ServiceError::not_answering(ended).into()),
             _ = terminate.recv() => return service.save_moved(),
         }
         let now = moment::now(clock.borrow_and_update().as_ref());
@@ -134,7 +134,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
 
 impl Service {
     fn open(context: &Context) -> Result<Self, Fatal> {
-        let opened = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?;
+        let opened = Store::open(context.state_dir.as_deref().ok_or(ServiceError::Missing("a directory for state"))?)?;
         if let Some(set_aside) = opened.set_aside {
             tracing::error!(reason = set_aside.reason, kept_as = %set_aside.to.display(),
                 "keys and roster are damaged and were set aside; this box is in no network: join again");
@@ -175,7 +175,7 @@ impl Service {
                 let identity = self.identity().await?;
                 let site = site_id(&IdentityKey::from(&identity));
                 let boot_epoch = self.store.begin(site)?;
-                let tls = Identity::new(&identity).map_err(|error| Fatal::Io("tls", io::Error::other(error)))?;
+                let tls = Identity::new(&identity).map_err(|error| ServiceError::Io("tls", io::Error::other(error)))?;
                 self.sessions.begin(tls);
                 self.own = Some(Own { identity, site, name, prefixes, boot_epoch });
                 self.wish = Some(Wish::new(&self.ipc_dir, boot_epoch));
@@ -191,8 +191,8 @@ impl Service {
     async fn identity(&self) -> Result<SigningKey, Fatal> {
         match patronus_ipc::call::<Config>(&self.ipc_dir, &config::Request::Identity).await {
             Ok(config::Reply::Identity(Some(seed))) => Ok(SigningKey::from_bytes(&seed.0)),
-            Ok(_) => Err(Fatal::Missing("the identity")),
-            Err(error) => Err(Fatal::Io("identity", io::Error::other(error))),
+            Ok(_) => Err(ServiceError::Missing("the identity").into()),
+            Err(error) => Err(ServiceError::Io("identity", io::Error::other(error)).into()),
         }
     }
 
@@ -421,7 +421,7 @@ fn serve(
     state: &watch::Sender<Reply>,
     requests: mpsc::Sender<Asked>,
 ) -> Result<JoinHandle<io::Result<()>>, Fatal> {
-    let listener = context.take_listener().ok_or(Fatal::Missing("a listening socket"))?;
+    let listener = context.take_listener().ok_or(ServiceError::Missing("a listening socket"))?;
     let desk = Arc::new(Desk { state: state.subscribe(), requests });
     Ok(tokio::spawn(patronus_ipc::serve::<mesh::Mesh>(listener, context.access.clone(), desk)))
 }

@@ -3,7 +3,7 @@
 use std::{io, sync::Arc};
 
 use patronus_ipc::{
-    Answer, Context, Handler,
+    Answer, Context, Handler, ServiceError,
     tunnel::{Reply, Request, Tunnel},
 };
 use tokio::{
@@ -46,7 +46,7 @@ pub(crate) fn serve(
     state: watch::Receiver<Reply>,
     questions: mpsc::Sender<Question>,
 ) -> Result<JoinHandle<io::Result<()>>, Fatal> {
-    let listener = context.take_listener().ok_or(Fatal::Missing("a listening socket"))?;
+    let listener = context.take_listener().ok_or(ServiceError::Missing("a listening socket"))?;
     let (access, desk) = (context.access.clone(), Arc::new(Desk { state, questions }));
     Ok(tokio::spawn(patronus_ipc::serve::<Tunnel>(listener, access, desk)))
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use patronus_ipc::{
-    Context,
+    Context, ServiceError,
     link::{self, Link},
     tunnel::{PathState, Rejected, Reply, Request, State},
 };
@@ -39,9 +39,9 @@ const REPORTS: usize = 64;
 
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(|error| Fatal::Io("signal", error))?;
-    let store = Store::open(context.state_dir.as_deref().ok_or(Fatal::Missing("a directory for state"))?)?;
-    let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| Fatal::Io("netlink", error))?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(|error| ServiceError::Io("signal", error))?;
+    let store = Store::open(context.state_dir.as_deref().ok_or(ServiceError::Missing("a directory for state"))?)?;
+    let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| ServiceError::Io("netlink", error))?;
     tokio::spawn(connection);
     let (reports, mut from_slots) = mpsc::channel(REPORTS);
     let (questions, mut asked) = mpsc::channel(QUESTIONS);
@@ -56,7 +56,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     loop {
         tokio::select! {
             changed = uplinks.changed() => {
-                changed.map_err(|_| Fatal::Missing("link"))?;
+                changed.map_err(|_| ServiceError::Missing("link"))?;
                 let newest = uplinks.borrow_and_update().clone();
                 // Generation 0 is a `link` that has not looked yet: its uplinks are not gone.
                 if let Some(newest) = newest.filter(|newest| newest.generation > Generation(0)) {
@@ -72,7 +72,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                 service.slots.look()?;
                 service.publish();
             }
-            ended = &mut answering => return Err(Fatal::not_answering(ended)),
+            ended = &mut answering => return Err(ServiceError::not_answering(ended).into()),
             _ = terminate.recv() => return Ok(()),
         }
     }
