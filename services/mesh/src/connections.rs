@@ -24,12 +24,13 @@ pub struct Connections {
 struct Connection {
     peer: IdentityKey,
     source: SocketAddr,
+    is_ours: bool,
 }
 
 impl Connections {
-    /// There is a new one, to whoever has this key.
-    pub fn handle_opened(&mut self, number: u64, peer: IdentityKey, source: SocketAddr) {
-        self.open.insert(number, Connection { peer, source });
+    /// There is a new one, to whoever has this key. `is_ours`: this site has called.
+    pub fn handle_opened(&mut self, number: u64, peer: IdentityKey, source: SocketAddr, is_ours: bool) {
+        self.open.insert(number, Connection { peer, source, is_ours });
     }
 
     /// One is gone.
@@ -42,10 +43,11 @@ impl Connections {
         self.has_news = true;
     }
 
-    /// What a member says first on a connection; nothing to who is no member.
+    /// What a member says first on a connection: who has called begins, or all would be said twice. Nothing to who is no member.
     #[must_use]
-    pub fn greeting(&self, number: u64, mesh: &Mesh) -> Option<Message> {
-        self.open.get(&number).filter(|connection| connection.refusal(mesh).is_none()).map(|_| mesh.summary())
+    pub fn greeting(&self, number: u64, mesh: &mut Mesh) -> Option<Message> {
+        let connection = self.open.get(&number).filter(|connection| connection.is_ours)?;
+        connection.refusal(mesh).is_none().then(|| mesh.summary())
     }
 
     /// Takes a message from a connection. Gives what is to be said back, or `None` if the connection is to be closed.
@@ -78,7 +80,8 @@ impl Connections {
     /// When members are to be told, on the monotonic clock in milliseconds.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        let pause_ms = if self.has_news { limit::TELL_GAP_MS } else { limit::TELL_EVERY_MS };
+        let all_ms = u64::try_from(self.open.len()).unwrap_or(u64::MAX).saturating_mul(limit::TELL_MS_EACH);
+        let pause_ms = if self.has_news { limit::TELL_GAP_MS.max(all_ms) } else { limit::TELL_EVERY_MS };
         (!self.open.is_empty()).then(|| self.told_ms.saturating_add(pause_ms))
     }
 

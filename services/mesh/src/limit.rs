@@ -28,6 +28,8 @@ pub const ANNOUNCE_MS: u64 = 30_000;
 pub const REPEAT_AFTER_MS: [u64; 2] = [1_000, 3_000];
 /// Announcements are this far apart at least, in milliseconds, however often something changes.
 pub const ANNOUNCE_GAP_MS: u64 = 200;
+/// And this far for each member, in milliseconds: of 500 sites on one LAN that change all the time each hears 500 a second.
+pub const ANNOUNCE_GAP_EACH_MS: u64 = 2;
 /// A site that was silent for this long, in milliseconds, is inactive.
 pub const SILENCE_MS: u64 = 120_000;
 
@@ -44,6 +46,8 @@ pub const SOURCES: usize = 1_024;
 
 /// Between two summaries to the same neighbour, in milliseconds.
 pub const SUMMARY_GAP_MS: u64 = 2_000;
+/// Neighbours with whom a site compares in that time.
+pub const COMPARED: usize = 16;
 /// Datagrams for one pull; what is left comes with the next.
 pub const DATAGRAMS_PER_PULL: usize = 64;
 /// Messages that wait to be sent. With more, the oldest is dropped: comparing goes on until all is there.
@@ -55,6 +59,8 @@ pub const EVENTS: usize = 1_024;
 pub const SEED_PORT: u16 = 51_822;
 /// Members on connections are told news at most this often, in milliseconds.
 pub const TELL_GAP_MS: u64 = 200;
+/// And not more often than this for each of them, in milliseconds: a seed of 500 sites tells news once a second.
+pub const TELL_MS_EACH: u64 = 2;
 /// And compared with this often without any, in milliseconds.
 pub const TELL_EVERY_MS: u64 = 30_000;
 /// Seeds that a site calls.

@@ -72,8 +72,8 @@ enum Phase {
 pub enum Input {
     /// A datagram came.
     Datagram(SocketAddr, std::rc::Rc<[u8]>),
-    /// A connection is there.
-    Opened(u64, IdentityKey, SocketAddr),
+    /// A connection is there; whether it has called.
+    Opened(u64, IdentityKey, SocketAddr, bool),
     /// A message came on it.
     Said(u64, Box<Message>),
     /// It is gone.
@@ -223,9 +223,9 @@ impl Site {
                     }
                 }
             },
-            Input::Opened(number, peer, source) => {
-                running.connections.handle_opened(number, peer, source);
-                let greeting = match &running.phase {
+            Input::Opened(number, peer, source, is_ours) => {
+                running.connections.handle_opened(number, peer, source, is_ours);
+                let greeting = match &mut running.phase {
                     Phase::Alone => None,
                     Phase::Joining(joiner) => Some(joiner.request()),
                     Phase::Member(mesh) => running.connections.greeting(number, mesh),
@@ -339,7 +339,7 @@ impl Site {
     fn look(&mut self, now_ms: u64, crash: Crash, deeds: &mut Vec<Deed>) {
         let now = self.now(now_ms);
         let Some(running) = &mut self.running else { return };
-        let Phase::Member(mesh) = &running.phase else {
+        let Phase::Member(mesh) = &mut running.phase else {
             self.call(deeds);
             return;
         };

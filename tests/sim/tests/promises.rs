@@ -27,3 +27,50 @@ fn three_sites_on_a_lan_hear_of_a_revocation() {
     println!("of one mind after {} ms", agree(&mut fleet, "a revocation"));
     assert_eq!(fleet.honest().count(), 2);
 }
+
+fn measure(what: &str, plan: Plan) {
+    let began = std::time::Instant::now();
+    let mut fleet = Fleet::new(1, plan, Weather::FAIR);
+    let took = fleet.run_until_holds(120_000, Fleet::all_know_all);
+    println!(
+        "{what}: all know all after {took:?} ms, {} steps, busiest {}, sent {:?}, cpu {:?}",
+        fleet.step,
+        fleet.busiest,
+        fleet.meter.read(),
+        began.elapsed()
+    );
+    println!("{:?}", patronus_sim::refusals(fleet.sites.iter()));
+    fleet.run_until(fleet.now_ms + 60_000);
+    fleet.meter.clear();
+    fleet.run_until(fleet.now_ms + 120_000);
+    let (sum, most) = fleet.meter.read();
+    println!(
+        "{what}: idle {} bytes/s per site, {} the most; cpu {:?}",
+        sum / 120 / u64::from(plan.sites),
+        most / 120,
+        began.elapsed()
+    );
+    fleet.meter.clear();
+    revoke(&mut fleet, plan.sites - 1);
+    let took = fleet.run_until_holds(120_000, Fleet::is_of_one_mind);
+    fleet.run_until(fleet.now_ms + 30_000);
+    println!(
+        "{what}: of one mind after {took:?} ms, sent {:?}, busiest {}; cpu {:?}",
+        fleet.meter.read(),
+        fleet.busiest,
+        began.elapsed()
+    );
+    println!("{:?}", patronus_sim::refusals(fleet.sites.iter()));
+}
+
+#[test]
+fn m_seeds() {
+    measure("100 by seeds", Plan { sites: 100, per_lan: 2, seeds: 4, signers: 1 });
+    measure("500 by seeds", Plan { sites: 500, per_lan: 2, seeds: 4, signers: 1 });
+}
+
+#[test]
+fn m_lan() {
+    measure("100 on a lan", Plan { sites: 100, per_lan: 100, seeds: 0, signers: 1 });
+    measure("500 on a lan", Plan { sites: 500, per_lan: 500, seeds: 0, signers: 1 });
+}

@@ -111,13 +111,13 @@ impl Service {
     }
 
     fn greet(&mut self, session: Session) {
-        let Session { number, peer, source, sender } = session;
+        let Session { number, peer, source, is_ours, sender } = session;
         self.sessions.senders.insert(number, sender);
-        self.sessions.connections.handle_opened(number, peer, source);
-        let first = match &self.phase {
+        self.sessions.connections.handle_opened(number, peer, source, is_ours);
+        let first = match &mut self.phase {
             Phase::Alone => None,
             Phase::Joining(joining) => Some(joining.joiner.request()),
-            Phase::Member(member) => self.sessions.connections.greeting(number, &member.mesh),
+            Phase::Member(member) => self.sessions.connections.greeting(number, &mut member.mesh),
         };
         first.into_iter().for_each(|message| self.sessions.send(number, message));
     }

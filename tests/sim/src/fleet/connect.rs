@@ -136,7 +136,7 @@ impl Fleet {
             // A port of its own for each connection, as callers have.
             let port = if end == 0 { pipe.called.port() } else { 1_024 + (number % 64_000) as u16 };
             let source = SocketAddr::new(crate::charter::address(far), port);
-            return self.give(site, Input::Opened(number, peer, source));
+            return self.give(site, Input::Opened(number, peer, source, end == 0));
         }
         let (message, _) = take_frame(bytes).expect("whole").expect("by the rules");
         self.give(site, Input::Said(number, Box::new(message)));

@@ -26,11 +26,12 @@ pub(super) async fn converse(
     stream: impl AsyncRead + AsyncWrite,
     peer: IdentityKey,
     source: SocketAddr,
+    is_ours: bool,
     happenings: &Happenings,
 ) {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     let (sender, outbox) = mpsc::channel(CONNECTION_OUTBOX);
-    let session = Box::new(Session { number, peer, source, sender });
+    let session = Box::new(Session { number, peer, source, is_ours, sender });
     if happenings.send(Happening::Opened(session)).await.is_err() {
         return;
     }

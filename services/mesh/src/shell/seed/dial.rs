@@ -83,6 +83,6 @@ async fn connect((host, port): &(String, u16), identity: &Identity, happenings: 
     let connector = TlsConnector::from(Arc::clone(&identity.client));
     let stream = timeout(patience, connector.connect(name, stream)).await??;
     let peer = tls::peer(stream.get_ref().1.peer_certificates()).ok_or(io::ErrorKind::PermissionDenied)?;
-    connection::converse(stream, peer, source, happenings).await;
+    connection::converse(stream, peer, source, true, happenings).await;
     Ok(())
 }

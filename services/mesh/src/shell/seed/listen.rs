@@ -62,7 +62,7 @@ async fn welcome(stream: TcpStream, source: SocketAddr, acceptor: &TlsAcceptor, 
     match timeout(Duration::from_secs(limit::CONNECTION_PATIENCE_S), acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             if let Some(peer) = tls::peer(stream.get_ref().1.peer_certificates()) {
-                connection::converse(stream, peer, source, happenings).await;
+                connection::converse(stream, peer, source, false, happenings).await;
             }
         }
         Ok(Err(error)) => tracing::debug!(%source, %error, "no handshake"),

@@ -49,6 +49,8 @@ pub(crate) struct Session {
     pub(crate) peer: IdentityKey,
     /// Where it is.
     pub(crate) source: SocketAddr,
+    /// Whether this site has called.
+    pub(crate) is_ours: bool,
     /// Where messages to it go.
     pub(crate) sender: mpsc::Sender<Message>,
 }
