@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use patronus_lab::{
-    Net, Whole, Wiring,
+    Net, Wiring,
     status::{Held, Status},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -141,9 +141,8 @@ fn hold(arguments: &Arguments, size: Size) -> Result<()> {
         let paths = usize::from(size.sites - 1) * usize::from(size.uplinks).pow(2);
         site.wait_for_paths(paths);
     }
-    let held = Held { pid: std::process::id(), sites: net.sites.iter().map(Whole::dir).map(Path::to_owned).collect() };
     let unfinished = arguments.state.with_extension("new");
-    fs::write(&unfinished, serde_json::to_vec(&held)?)?;
+    fs::write(&unfinished, serde_json::to_vec(&net.held())?)?;
     fs::rename(&unfinished, &arguments.state)?;
     runtime.block_on(terminate.recv());
     drop(net);

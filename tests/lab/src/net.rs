@@ -5,7 +5,7 @@
 //!  site 1 eth1 --- relay --- provider 1 --+-- core
 //!  site 2 eth0 --- relay --- provider 0 --+
 //! ```
-//! Site `n` has 203.`m`.`n`.1/24 at provider `m`, or 203.`m`.0.`n`/24 if all its customers are on one wire; and the LAN 10.`n`.0.1/16.
+//! Behind each site is a computer, 10.`n`.0.2. Site `n` has 203.`m`.`n`.1/24 at provider `m`, or 203.`m`.0.`n`/24 if all its customers are on one wire; and the LAN 10.`n`.0.1/16.
 //!
 //! *Does*: make it all, in namespaces of its own, and cut it apart.
 //! *Never does*: touch the machine's own network.
@@ -16,6 +16,7 @@ use crate::{
     Namespace, Whole,
     impair::Settings,
     relay::{Direction, Relay},
+    status::Held,
 };
 
 /// How the customers of a provider are connected.
@@ -35,9 +36,9 @@ pub struct Net {
     /// By site, then uplink.
     lines: Vec<Vec<Relay>>,
     wiring: Wiring,
-    _providers: Vec<Namespace>,
+    providers: Vec<Namespace>,
     _core: Namespace,
-    _wires: Namespace,
+    wires: Namespace,
 }
 
 impl Net {
@@ -48,7 +49,7 @@ impl Net {
         no_ipv6(&wires);
         let providers: Vec<Namespace> = (0..uplinks).map(|number| provider(number, &core, wiring)).collect();
         let mut net =
-            Self { sites: Vec::new(), lines: Vec::new(), wiring, _providers: providers, _core: core, _wires: wires };
+            Self { sites: Vec::new(), lines: Vec::new(), wiring, providers: providers, _core: core, wires: wires };
         for number in 1..=sites {
             net.add(programs, number);
         }
@@ -62,6 +63,12 @@ impl Net {
         for other in others {
             other.join(&first.make_token(other.number, &self.seeds()));
         }
+    }
+
+    /// Where its sites can be asked, for who looks at them from outside.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held { pid: std::process::id(), sites: self.sites.iter().map(|site| site.dir().to_owned()).collect() }
     }
 
     /// Where the first site listens, if others do not hear it.
@@ -89,18 +96,16 @@ impl Net {
 
     fn add(&mut self, programs: &Path, number: u8) {
         let site = Namespace::new(&format!("site{number}"));
-        // Somebody is on its LAN.
-        site.cable("lan0", &self._wires, &format!("l{number}"));
         let mut lines = Vec::new();
         let mut text = format!(
             "version = 1\n[site]\nname = \"site-{number}\"\ntimezone = \"UTC\"\n[clock]\nservers = []\n\
              [lan]\nports = [\"lan0\"]\naddress = \"10.{number}.0.1/16\"\n"
         );
-        for (uplink, provider) in (0..).zip(&self._providers) {
+        for (uplink, provider) in (0..).zip(&self.providers) {
             let (near, far, port) =
                 (format!("s{number}u{uplink}"), format!("p{number}u{uplink}"), format!("c{number}"));
-            site.cable(&format!("eth{uplink}"), &self._wires, &near);
-            provider.cable(&port, &self._wires, &far);
+            site.cable(&format!("eth{uplink}"), &self.wires, &near);
+            provider.cable(&port, &self.wires, &far);
             provider.ip(&["link", "set", &port, "up"]);
             match self.wiring {
                 Wiring::OneLan => _ = provider.ip(&["link", "set", &port, "master", "sw"]),
@@ -109,7 +114,7 @@ impl Net {
                     provider.ip(&["addr", "add", &gateway, "dev", &port]);
                 }
             }
-            lines.push(Relay::new(&self._wires, &near, &far));
+            lines.push(Relay::new(&self.wires, &near, &far));
             text += &format!(
                 "[[uplink]]\nname = \"provider-{uplink}\"\nport = \"eth{uplink}\"\n[uplink.ipv4.static]\n\
                  address = \"{}/24\"\ngateway = \"{}\"\n",
@@ -120,7 +125,7 @@ impl Net {
         self.lines.push(lines);
         let document = toml::from_str(&text).expect("a document");
         let whole = Whole::start(programs, number, site, document);
-        whole.wait_for_uplinks(self._providers.len());
+        whole.wait_for_uplinks(self.providers.len());
         self.sites.push(whole);
     }
 

@@ -25,19 +25,25 @@ const PASSWORD_PHC: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$RdescudvJ
 pub struct Whole {
     /// Which.
     pub number: u8,
+    document: Document,
     services: Vec<Service>,
     mesh: Follower<mesh::Reply>,
     tunnel: Follower<tunnel::Reply>,
     link: Follower<link::State>,
     clock: watch::Sender<clock::State>,
     sockets: Sockets,
-    namespace: Namespace,
+    host: Namespace,
+    _namespace: Namespace,
 }
 
 impl Whole {
-    /// A box with its cables plugged in, claimed with this document, its services ready. `programs` has the services' programs.
+    /// A box with its uplinks plugged in, claimed with this document, its services ready. `programs` has the services' programs.
     #[must_use]
     pub fn start(programs: &Path, number: u8, namespace: Namespace, document: Document) -> Self {
+        let host = Namespace::new(&format!("host{number}"));
+        namespace.cable("lan0", &host, "eth0");
+        host.ip(&["addr", "add", &format!("10.{number}.0.2/16"), "dev", "eth0"]);
+        host.ip(&["route", "add", "default", "via", &format!("10.{number}.0.1")]);
         let sockets = Sockets::new(0);
         let clock = sockets.publish::<Clock>(clock::State { synchronised: true, ..clock::State::default() });
         // All as root: what each may do as its own user is tested where the manifest is.
@@ -50,37 +56,64 @@ impl Whole {
             Service::new::<Mesh>(program("mesh"), &sockets, &namespace, rights()),
         ];
         services.iter_mut().for_each(Service::start);
-        let claim = Claim { document, password_phc: PASSWORD_PHC.to_owned(), network: config::Network::Create };
-        let claimed = sockets.ask::<Config>(&config::Request::Claim(Box::new(claim)));
-        assert!(matches!(claimed, config::Reply::Committed { .. }), "{claimed:?}");
-        Self {
+        let site = Self {
             number,
+            document,
             mesh: sockets.follow::<Mesh>(|| mesh::Request::Watch),
             tunnel: sockets.follow::<Tunnel>(|| tunnel::Request::Watch),
             link: sockets.follow::<Link>(|| link::Request::Watch),
             clock,
             services,
             sockets,
-            namespace,
+            host,
+            _namespace: namespace,
+        };
+        site.claim();
+        site
+    }
+
+    fn claim(&self) {
+        let (document, password_phc) = (self.document.clone(), PASSWORD_PHC.to_owned());
+        let claim = Claim { document, password_phc, network: config::Network::Create };
+        let claimed = self.sockets.ask::<Config>(&config::Request::Claim(Box::new(claim)));
+        assert!(matches!(claimed, config::Reply::Committed { .. }), "{claimed:?}");
+    }
+
+    /// As from the factory, and claimed again: another identity, in no network.
+    pub fn reset(&mut self) {
+        self.services.iter_mut().for_each(Service::kill);
+        for entry in std::fs::read_dir(self.sockets.dir()).expect("its directory").flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "redb") {
+                std::fs::remove_file(entry.path()).expect("its own file");
+            }
         }
+        self.services.iter_mut().for_each(Service::start);
+        self.claim();
+        self.wait_for_mesh("no network", |state| state.site.is_some() && state.network.is_none());
     }
 
-    /// Where it lives.
+    /// A computer on its LAN.
     #[must_use]
-    pub const fn namespace(&self) -> &Namespace {
-        &self.namespace
+    pub const fn host(&self) -> &Namespace {
+        &self.host
     }
 
-    /// Its own address on its LAN.
+    /// The address of the computer on its LAN.
     #[must_use]
-    pub fn address(&self) -> String {
-        format!("10.{}.0.1", self.number)
+    pub fn host_address(&self) -> String {
+        format!("10.{}.0.2", self.number)
     }
 
     /// Where its sockets are.
     #[must_use]
     pub fn dir(&self) -> &Path {
         self.sockets.dir()
+    }
+
+    /// What a test asks of it runs here.
+    #[must_use]
+    pub const fn runtime(&self) -> &tokio::runtime::Runtime {
+        self.sockets.runtime()
     }
 
     /// Who it is.
