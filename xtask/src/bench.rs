@@ -5,6 +5,7 @@
 
 mod boot;
 mod debian;
+mod mesh;
 mod report;
 mod tunnel;
 
@@ -24,6 +25,8 @@ pub struct BenchArgs {
 enum Benchmark {
     /// From power to page: times, sizes, memory, processes.
     Boot(boot::BootArgs),
+    /// Membership: signatures, announcements, memory, the time that a new site takes.
+    Mesh(mesh::MeshArgs),
     /// Tunnels between two sites: throughput, processor time, round trips, against other implementations.
     Tunnel(tunnel::TunnelArgs),
 }
@@ -35,6 +38,7 @@ enum Benchmark {
 pub fn bench(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     match &args.benchmark {
         Benchmark::Boot(args) => boot::run(workspace, args),
+        Benchmark::Mesh(args) => mesh::run(workspace, args),
         Benchmark::Tunnel(args) => tunnel::run(workspace, args),
     }
 }

@@ -5,6 +5,7 @@
 mod bench;
 mod build;
 mod interrupt;
+mod lab;
 mod progress;
 mod run;
 mod test;
@@ -34,6 +35,8 @@ enum Task {
     Test(test::TestArgs),
     /// Measure something.
     Bench(bench::BenchArgs),
+    /// Whole sites on this machine, in network namespaces: up, status, down.
+    Lab(lab::LabArgs),
 }
 
 fn main() -> Result<()> {
@@ -44,5 +47,6 @@ fn main() -> Result<()> {
         Task::Run(args) => run::run(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
         Task::Bench(args) => bench::bench(&workspace, &args),
+        Task::Lab(args) => lab::lab(&workspace, &args),
     }
 }

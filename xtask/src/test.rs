@@ -5,6 +5,7 @@
 
 mod fuzz;
 mod guests;
+mod sites;
 mod tally;
 mod unit;
 
@@ -19,6 +20,12 @@ use tally::Tally;
 pub struct TestArgs {
     /// Which groups; all without one.
     groups: Vec<Group>,
+    /// So many random lives of fleets, in the group `sim`.
+    #[arg(long, value_name = "N")]
+    seeds: Option<u64>,
+    /// The first seed of these, or the one that is to be lived again.
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -29,6 +36,10 @@ pub struct TestArgs {
 enum Group {
     /// Every crate's own tests, and checks of the source itself.
     Unit,
+    /// Hundreds of sites under a virtual clock.
+    Sim,
+    /// Whole sites in network namespaces.
+    Lab,
     /// Ten seconds of random input for each parser.
     Fuzz,
     /// The real image in emulated machines.
@@ -46,6 +57,8 @@ pub fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
         println!("\n== {} ==", group.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()));
         let run = match group {
             Group::Unit => unit::run(workspace, &mut tally),
+            Group::Sim => sites::simulate(workspace, args.seeds, args.seed, &mut tally),
+            Group::Lab => sites::lab(workspace, &mut tally),
             Group::Fuzz => fuzz::run(workspace, &mut tally),
             Group::Qemu => guests::run(workspace, &mut tally),
         };

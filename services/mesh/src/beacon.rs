@@ -1,7 +1,7 @@
 //! When a site announces itself.
 //!
 //! *Does*: every 30 s with jitter, so that sites do not speak in chorus; at once when something changed, and twice more soon after.
-//! *Never does*: speak more often than every [`limit::ANNOUNCE_GAP_MS`], whatever changes.
+//! *Never does*: speak more often than every [`limit::ANNOUNCE_GAP_MS`], in a large network less often, whatever changes.
 
 use crate::limit;
 
@@ -12,20 +12,28 @@ pub struct Beacon {
     /// Of the repetitions after a change, soonest first.
     repeats_ms: Vec<u64>,
     spoke_ms: Option<u64>,
+    gap_ms: u64,
 }
 
 impl Beacon {
     /// Speaks at once.
     #[must_use]
     pub fn new(now_ms: u64) -> Self {
-        let mut beacon = Self { due_ms: now_ms, repeats_ms: Vec::new(), spoke_ms: None };
+        let mut beacon =
+            Self { due_ms: now_ms, repeats_ms: Vec::new(), spoke_ms: None, gap_ms: limit::ANNOUNCE_GAP_MS };
         beacon.handle_change(now_ms);
         beacon
     }
 
+    /// As many there are: the more, the less often each speaks when something changes all the time.
+    pub fn handle_members(&mut self, count: usize) {
+        let each = u64::try_from(count).unwrap_or(u64::MAX).saturating_mul(limit::ANNOUNCE_GAP_EACH_MS);
+        self.gap_ms = limit::ANNOUNCE_GAP_MS.max(each);
+    }
+
     /// What is announced is not as it was.
     pub fn handle_change(&mut self, now_ms: u64) {
-        let free_ms = self.spoke_ms.map_or(0, |spoke| spoke.saturating_add(limit::ANNOUNCE_GAP_MS));
+        let free_ms = self.spoke_ms.map_or(0, |spoke| spoke.saturating_add(self.gap_ms));
         self.due_ms = now_ms.max(free_ms);
         self.repeats_ms = limit::REPEAT_AFTER_MS.iter().map(|after| self.due_ms.saturating_add(*after)).collect();
     }

@@ -4,11 +4,11 @@
 //! *Never does*: need a clock for that: what is newer is a matter of (boot epoch, sequence), and what was heard is kept on disk.
 //! *Spec*: `docs/wire.md`, section "Announcement".
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, ops::Bound};
 
 use patronus_types::SiteId;
 use patronus_wire::{
-    Announcement, BucketSet, Bundle, Capabilities, Roles, TunnelKey, Unverified, Verified, bucket_of,
+    Announcement, BucketSet, Bundle, Capabilities, Digest32, Roles, TunnelKey, Unverified, Verified, bucket_of,
     limit::{BUCKETS, BUNDLE_OBJECTS},
 };
 
@@ -28,6 +28,8 @@ pub enum Liveness {
 pub struct Heard {
     /// How to reach it.
     pub announcement: Verified<Announcement>,
+    /// Its [`Announcement::content_digest`].
+    pub(crate) content: Digest32,
     /// When it was heard last, on the monotonic clock in milliseconds; `None` if that was before this start.
     pub heard_ms: Option<u64>,
     /// Whether it is heard.
@@ -44,19 +46,33 @@ pub(crate) struct News {
 }
 
 /// Who announced what.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Book {
     sites: BTreeMap<SiteId, Heard>,
     keys: BTreeMap<TunnelKey, SiteId>,
+    /// The hash of each bucket, while nothing in it has changed.
+    hashes: [Option<u64>; BUCKETS],
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self { sites: BTreeMap::new(), keys: BTreeMap::new(), hashes: [None; BUCKETS] }
+    }
 }
 
 impl Book {
-    /// Takes what was kept over a restart. It was verified when it was heard, and is so again; nobody counts as heard by it.
+    /// Takes what was kept over a restart. It was verified when it was heard, and is so again; nobody counts as heard by it. Also of a site
+    /// that is no member now: a box that starts with the wrong time must not forget what is old.
     ///
     /// # Errors
     /// Why it is of no use any more.
     pub fn restore(&mut self, members: &Members, object: Unverified<Announcement>) -> Result<(), Refusal> {
-        self.accept(members, object, None).map(|_| ())
+        let member = members.get(&object.claims().site).ok_or(Refusal::SiteUnknown)?;
+        if member.standing == Standing::Revoked {
+            return Err(Refusal::SiteRevoked);
+        }
+        self.check_freshness(object.claims())?;
+        self.take(member, object, None).map(|_| ())
     }
 
     /// Takes a site's announcement from another: that is no sign of life.
@@ -97,14 +113,17 @@ impl Book {
         if claims.network != member.record.network {
             return Err(Refusal::WrongNetwork);
         }
-        if let Some(heard) = self.sites.get(&claims.site) {
-            match claims.freshness().cmp(&heard.announcement.freshness()) {
-                std::cmp::Ordering::Less => return Err(Refusal::AnnouncementReplayed),
-                std::cmp::Ordering::Equal => return Err(Refusal::AnnouncementRepeated),
-                std::cmp::Ordering::Greater => {}
-            }
-        }
+        self.check_freshness(claims)?;
         Ok(member)
+    }
+
+    fn check_freshness(&self, claims: &Announcement) -> Result<(), Refusal> {
+        let Some(heard) = self.sites.get(&claims.site) else { return Ok(()) };
+        match claims.freshness().cmp(&heard.announcement.freshness()) {
+            std::cmp::Ordering::Less => Err(Refusal::AnnouncementReplayed),
+            std::cmp::Ordering::Equal => Err(Refusal::AnnouncementRepeated),
+            std::cmp::Ordering::Greater => Ok(()),
+        }
     }
 
     fn accept(
@@ -114,19 +133,32 @@ impl Book {
         heard_ms: Option<u64>,
     ) -> Result<News, Refusal> {
         let member = self.check_claims(members, object.claims())?;
+        self.take(member, object, heard_ms)
+    }
+
+    fn take(
+        &mut self,
+        member: &Member,
+        object: Unverified<Announcement>,
+        heard_ms: Option<u64>,
+    ) -> Result<News, Refusal> {
         let announcement = object.verify(&member.record.identity)?;
         check_grants(member, &announcement)?;
         self.check_keys(&announcement)?;
         let site = announcement.site;
-        let before = self.forget(&site);
-        let is_change =
-            before.as_ref().is_none_or(|before| before.announcement.content_digest() != announcement.content_digest());
+        let content = announcement.content_digest();
+        let before = self.sites.remove(&site);
+        let is_change = before.as_ref().is_none_or(|before| before.content != content);
+        if is_change {
+            self.touch(&site);
+            self.keys.retain(|_, holder| *holder != site);
+        }
         let was = before.as_ref().map_or(Liveness::Inactive, |before| before.liveness);
         let liveness = if heard_ms.is_some() { Liveness::Active } else { was };
         let is_return = liveness != was;
         let heard_ms = heard_ms.or(before.and_then(|before| before.heard_ms));
         self.keys.extend(announcement.uplinks.iter().map(|uplink| (uplink.key, site)));
-        self.sites.insert(site, Heard { announcement, heard_ms, liveness });
+        self.sites.insert(site, Heard { announcement, content, heard_ms, liveness });
         Ok(News { is_return, is_change })
     }
 
@@ -146,12 +178,20 @@ impl Book {
     /// Forgets a site.
     pub(crate) fn forget(&mut self, site: &SiteId) -> Option<Heard> {
         let heard = self.sites.remove(site)?;
+        self.touch(site);
         self.keys.retain(|_, holder| holder != site);
         Some(heard)
     }
 
-    /// Forgets those that are no members any more.
+    fn touch(&mut self, site: &SiteId) {
+        if let Some(hash) = self.hashes.get_mut(usize::from(bucket_of(site))) {
+            *hash = None;
+        }
+    }
+
+    /// Forgets those that are no members any more. What counts of the others may be something else, too.
     pub(crate) fn retain_members(&mut self, members: &Members) {
+        self.hashes = [None; BUCKETS];
         let is_member =
             |site: &SiteId| members.get(site).is_some_and(|member| !matches!(member.standing, Standing::Revoked));
         let gone: Vec<SiteId> = self.sites.keys().copied().filter(|site| !is_member(site)).collect();
@@ -186,29 +226,36 @@ impl Book {
     }
 
     /// The announcements' part of a summary, with this site's own.
-    pub(crate) fn summary(&self, own: Option<&Verified<Announcement>>) -> [u64; BUCKETS] {
-        let mut buckets = vec![Vec::new(); BUCKETS];
-        for announcement in self.sites.values().map(|heard| &heard.announcement).chain(own) {
-            if let Some(bucket) = buckets.get_mut(usize::from(bucket_of(&announcement.site))) {
-                bucket.push(announcement.content_digest());
-            }
-        }
+    pub(crate) fn summary(&mut self, members: &Members, own: Option<&Verified<Announcement>>) -> [u64; BUCKETS] {
+        let own = own.map(|own| (usize::from(bucket_of(&own.site)), own.content_digest()));
         let mut hashes = [0; BUCKETS];
-        hashes.iter_mut().zip(buckets).for_each(|(place, bucket)| *place = bucket_hash(bucket));
+        for (number, (hash, known)) in hashes.iter_mut().zip(&mut self.hashes).enumerate() {
+            let own = own.filter(|(bucket, _)| *bucket == number).map(|(_, content)| content);
+            *hash = match known {
+                Some(known) if own.is_none() => *known,
+                _ => {
+                    let contents = bucket(&self.sites, members, number).map(|heard| heard.content);
+                    bucket_hash(contents.chain(own).collect())
+                }
+            };
+            *known = Some(*hash).filter(|_| own.is_none());
+        }
         hashes
     }
 
     /// The announcements of these buckets, with this site's own, in bundles of at most this many bytes of objects.
     pub(crate) fn bundles(
         &self,
+        members: &Members,
         own: Option<&Verified<Announcement>>,
         buckets: BucketSet,
         object_bytes: usize,
     ) -> Vec<Bundle> {
         let mut bundles: Vec<Bundle> = Vec::new();
         let mut used = usize::MAX;
-        let all = self.sites.values().map(|heard| &heard.announcement).chain(own);
-        for announcement in all.filter(|announcement| buckets.contains(bucket_of(&announcement.site))) {
+        let wanted = (0..BUCKETS).filter(|number| u8::try_from(*number).is_ok_and(|number| buckets.contains(number)));
+        let others = wanted.flat_map(|number| bucket(&self.sites, members, number)).map(|heard| &heard.announcement);
+        for announcement in others.chain(own.filter(|own| buckets.contains(bucket_of(&own.site)))) {
             let bytes = announcement.as_bytes().len();
             let is_full = bundles.last().is_none_or(|bundle| bundle.announcements.len() >= BUNDLE_OBJECTS);
             if is_full || used.saturating_add(bytes) > object_bytes {
@@ -222,6 +269,24 @@ impl Book {
         }
         bundles
     }
+}
+
+/// What the sites of a bucket that are members now have said: others refuse the rest. The upper six bits of an id are its bucket, so they
+/// stand together.
+fn bucket<'b>(
+    sites: &'b BTreeMap<SiteId, Heard>,
+    members: &'b Members,
+    number: usize,
+) -> impl Iterator<Item = &'b Heard> {
+    let bound = |number: usize| {
+        u8::try_from(number << 2)
+            .ok()
+            .map(|first| SiteId(std::array::from_fn(|place| if place == 0 { first } else { 0 })))
+    };
+    let (first, end) = (bound(number), bound(number + 1));
+    let range = (first.map_or(Bound::Unbounded, Bound::Included), end.map_or(Bound::Unbounded, Bound::Excluded));
+    let is_valid = |site| members.get(site).is_some_and(|member| member.standing == Standing::Valid);
+    sites.range(range).filter(move |(site, _)| is_valid(site)).map(|(_, heard)| heard)
 }
 
 impl Heard {

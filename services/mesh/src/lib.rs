@@ -18,6 +18,7 @@
 
 mod beacon;
 mod book;
+mod connections;
 mod founding;
 mod guard;
 pub mod invitation;
@@ -34,6 +35,7 @@ mod wallclock;
 
 pub use beacon::Beacon;
 pub use book::{Book, Heard, Liveness};
+pub use connections::Connections;
 pub use founding::{Founding, found};
 pub use guard::{Guard, Rates};
 pub use invitation::{Invitation, Invitations, Use};

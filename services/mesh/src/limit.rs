@@ -28,6 +28,8 @@ pub const ANNOUNCE_MS: u64 = 30_000;
 pub const REPEAT_AFTER_MS: [u64; 2] = [1_000, 3_000];
 /// Announcements are this far apart at least, in milliseconds, however often something changes.
 pub const ANNOUNCE_GAP_MS: u64 = 200;
+/// And this far for each member, in milliseconds: of 500 sites on one LAN that change all the time each hears 500 a second.
+pub const ANNOUNCE_GAP_EACH_MS: u64 = 2;
 /// A site that was silent for this long, in milliseconds, is inactive.
 pub const SILENCE_MS: u64 = 120_000;
 
@@ -44,12 +46,35 @@ pub const SOURCES: usize = 1_024;
 
 /// Between two summaries to the same neighbour, in milliseconds.
 pub const SUMMARY_GAP_MS: u64 = 2_000;
+/// Neighbours with whom a site compares in that time.
+pub const COMPARED: usize = 16;
 /// Datagrams for one pull; what is left comes with the next.
 pub const DATAGRAMS_PER_PULL: usize = 64;
 /// Messages that wait to be sent. With more, the oldest is dropped: comparing goes on until all is there.
 pub const OUTBOX: usize = 256;
 /// Events that wait to be taken. With more, the oldest is dropped: the state has it all.
 pub const EVENTS: usize = 1_024;
+
+/// TCP port of a seed.
+pub const SEED_PORT: u16 = 51_822;
+/// Members on connections are told news at most this often, in milliseconds.
+pub const TELL_GAP_MS: u64 = 200;
+/// And not more often than this for each of them, in milliseconds: a seed of 500 sites tells news once a second.
+pub const TELL_MS_EACH: u64 = 2;
+/// And compared with this often without any, in milliseconds.
+pub const TELL_EVERY_MS: u64 = 30_000;
+/// Seeds that a site calls.
+pub const SEEDS_CALLED: usize = 4;
+/// Messages that wait to be sent on one connection; with more it is closed, and made anew.
+pub const CONNECTION_OUTBOX: usize = 64;
+/// A connection on which nothing was heard for this long, in seconds, is closed.
+pub const CONNECTION_SILENCE_S: u64 = 120;
+/// How long the far end may take for a handshake, and to take a message, in seconds.
+pub const CONNECTION_PATIENCE_S: u64 = 5;
+/// Between the first and the second call of a seed, in milliseconds; doubled each time.
+pub const REDIAL_FIRST_MS: u64 = 1_000;
+/// The longest such pause, in milliseconds.
+pub const REDIAL_LONGEST_MS: u64 = 60_000;
 
 /// Between two tries to join, in milliseconds.
 pub const JOIN_RETRY_MS: u64 = 1_000;

@@ -4,7 +4,7 @@
 //! *Never does*: fall back to an older record because the newest has expired.
 //! *Spec*: `docs/membership.md`, section "Members".
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use patronus_types::{IpNet, SiteId, SiteName};
 use patronus_wire::{SiteRecord, Verified};
@@ -28,7 +28,7 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// What its signer says of it.
-    pub record: Verified<SiteRecord>,
+    pub record: Arc<Verified<SiteRecord>>,
     /// Whether it is a member now.
     pub standing: Standing,
     /// What of its prefixes is its own; none unless it is a member.
@@ -75,7 +75,7 @@ impl Members {
         for (site, records) in roster.records() {
             let Some(record) = records.max_by_key(|record| record_rank(record, record.digest())) else { continue };
             let standing = standing(roster, &site, record, clock);
-            members.sites.insert(site, Member { record: record.clone(), standing, prefixes: Vec::new() });
+            members.sites.insert(site, Member { record: Arc::clone(record), standing, prefixes: Vec::new() });
         }
         members.share_out();
         members

@@ -16,7 +16,7 @@ use ed25519_dalek::SigningKey;
 use patronus_types::SiteId;
 use patronus_wire::{
     Announcement, Body, Capabilities, Digest32, IdentityKey, JoinAnswer, LanMessage, Message, NetworkKey, Nonce,
-    Refused, UplinkOffer, Verified, site_id,
+    Refused, Summary, UplinkOffer, Verified, site_id,
 };
 
 use crate::{
@@ -34,6 +34,7 @@ pub struct Mesh {
     keys: Vec<NetworkKey>,
     roster: Roster,
     roster_digest: Digest32,
+    roster_summary: Summary,
     members: Members,
     book: Book,
     boot_epoch: u64,
@@ -46,7 +47,8 @@ pub struct Mesh {
     messages: Guard,
     signatures: Guard,
     refusals: Refusals,
-    neighbours: Neighbours,
+    asked: Neighbours,
+    answered: Neighbours,
     outbox: VecDeque<(Destination, Message)>,
     events: VecDeque<Event>,
     generation: u64,
@@ -57,11 +59,14 @@ impl Mesh {
     #[must_use]
     pub fn new(identity: SigningKey, roster: Roster, network_key: NetworkKey, boot_epoch: u64, now: Now) -> Self {
         let members = Members::new(&roster, now.clock);
+        let mut beacon = Beacon::new(now.ms);
+        beacon.handle_members(members.valid().count());
         Self {
             site: site_id(&IdentityKey::from(&identity)),
             identity,
             keys: vec![network_key],
             roster_digest: roster.digest(),
+            roster_summary: roster.summary(),
             roster,
             members,
             book: Book::default(),
@@ -70,12 +75,13 @@ impl Mesh {
             capabilities: Capabilities::default(),
             uplinks: Vec::new(),
             own: None,
-            beacon: Beacon::new(now.ms),
+            beacon,
             refresh_ms: now.ms.saturating_add(REFRESH_MS),
             messages: Guard::new(Rates { source: limit::SOURCE_RATE, total: limit::TOTAL_RATE }),
             signatures: Guard::new(Rates { source: limit::SIGNATURE_SOURCE_RATE, total: limit::SIGNATURE_TOTAL_RATE }),
             refusals: Refusals::default(),
-            neighbours: Neighbours::default(),
+            asked: Neighbours::default(),
+            answered: Neighbours::default(),
             outbox: VecDeque::new(),
             events: VecDeque::new(),
             generation: 0,
@@ -89,6 +95,7 @@ impl Mesh {
             Err(refusal) => return self.refusals.count(refusal),
         };
         let answers = match message {
+            LanMessage::Sealed(message) if !self.poll_complete(source, &message, now) => Vec::new(),
             LanMessage::Sealed(message) => {
                 self.answer(source, message, patronus_wire::Bundle::DATAGRAM_OBJECT_BYTES, now)
             }
@@ -127,6 +134,14 @@ impl Mesh {
         if (capabilities, &uplinks) != (self.capabilities, &self.uplinks) {
             self.book.reserve(self.site, uplinks.iter().map(|uplink| uplink.key));
             (self.capabilities, self.uplinks) = (capabilities, uplinks);
+            self.beacon.handle_change(now.ms);
+        }
+    }
+
+    /// A higher boot epoch, which is on disk: others believe this site again.
+    pub fn handle_boot_epoch(&mut self, boot_epoch: u64, now: Now) {
+        if boot_epoch > self.boot_epoch {
+            (self.boot_epoch, self.sequence) = (boot_epoch, 0);
             self.beacon.handle_change(now.ms);
         }
     }

@@ -10,7 +10,7 @@
 
 pub(crate) mod compare;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use patronus_types::{NetworkId, SiteId};
 use patronus_wire::{
@@ -20,8 +20,8 @@ use patronus_wire::{
 
 use crate::{Refusal, limit};
 
-/// What is kept of one site: one object for each signer.
-type BySigner<B> = BTreeMap<IdentityKey, Verified<B>>;
+/// What is kept of one site: one object for each signer. Shared with what counts of it, and small in a map that has room for eleven.
+type BySigner<B> = BTreeMap<IdentityKey, Arc<Verified<B>>>;
 
 /// What signers have signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,20 @@ impl Roster {
         outcomes.extend(bundle.revocations.into_iter().map(|object| self.merge_revocation(object)));
         outcomes.extend(bundle.records.into_iter().map(|object| self.merge_record(object)));
         outcomes
+    }
+
+    /// How many objects of the members' part of a bundle are not here, byte for byte.
+    pub(crate) fn unknown(&self, bundle: &Bundle) -> usize {
+        let signers = bundle.signers.iter().filter(|object| {
+            self.signers.get(&object.claims().signer).is_none_or(|known| known.digest() != object.digest())
+        });
+        let revocations = bundle.revocations.iter().filter(|object| {
+            is_unknown(&self.revocations, &object.claims().site, &object.claims().signer, object.digest())
+        });
+        let records = bundle.records.iter().filter(|object| {
+            is_unknown(&self.records, &object.claims().site(), &object.claims().signer, object.digest())
+        });
+        signers.count() + revocations.count() + records.count()
     }
 
     /// A certificate by the root.
@@ -180,7 +194,7 @@ impl Roster {
     }
 
     /// The records of each site, one for each signer.
-    pub(crate) fn records(&self) -> impl Iterator<Item = (SiteId, impl Iterator<Item = &Verified<SiteRecord>>)> {
+    pub(crate) fn records(&self) -> impl Iterator<Item = (SiteId, impl Iterator<Item = &Arc<Verified<SiteRecord>>>)> {
         self.records.iter().map(|(site, by_signer)| (*site, by_signer.values()))
     }
 
@@ -243,8 +257,17 @@ fn insert<B: Body>(
         let last = map.keys().next_back().copied().filter(|last| *last > site).ok_or(above)?;
         map.remove(&last);
     }
-    map.entry(site).or_default().insert(signer, object);
+    map.entry(site).or_default().insert(signer, Arc::new(object));
     Ok(())
+}
+
+fn is_unknown<B: Body>(
+    map: &BTreeMap<SiteId, BySigner<B>>,
+    site: &SiteId,
+    signer: &IdentityKey,
+    digest: Digest32,
+) -> bool {
+    map.get(site).and_then(|by_signer| by_signer.get(signer)).is_none_or(|known| known.digest() != digest)
 }
 
 fn forget<B>(map: &mut BTreeMap<SiteId, BySigner<B>>, signer: &IdentityKey) {

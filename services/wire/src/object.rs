@@ -9,7 +9,7 @@
 //! *Never does*: accept a second encoding of a value: every field has one, and each other is refused by name.
 //! *Spec*: `docs/wire.md`, section "Signed objects".
 
-use std::{fmt, ops::Deref};
+use std::{fmt, ops::Deref, sync::Arc};
 
 use ed25519_dalek::{Signature, Signer, SigningKey};
 use patronus_types::NetworkId;
@@ -83,7 +83,10 @@ pub(crate) mod sealed {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Unverified<B> {
     body: B,
-    bytes: Box<[u8]>,
+    /// Shared by all who hold the object: the roster, what counts of it, what is under way.
+    bytes: Arc<[u8]>,
+    /// Of the bytes; rosters are compared by it all the time.
+    digest: Digest32,
 }
 
 impl<B: Body> Unverified<B> {
@@ -117,19 +120,21 @@ impl<B: Body> Unverified<B> {
         let mut fields = Reader::new(content);
         let body = B::read(&mut fields)?;
         fields.finish()?;
-        Ok(Self { body, bytes: [&header, content, signature].concat().into() })
+        let bytes = [&header, content, signature].concat();
+        let digest = sha256(&[&bytes]);
+        Ok(Self { body, bytes: bytes.into(), digest })
     }
 
     /// As it came.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
 
     /// Of all its bytes; decides between two that are otherwise equal.
     #[must_use]
-    pub fn digest(&self) -> Digest32 {
-        sha256(&[&self.bytes])
+    pub const fn digest(&self) -> Digest32 {
+        self.digest
     }
 
     /// What it claims. Nobody vouches for it.
@@ -159,13 +164,13 @@ pub struct Verified<B>(Unverified<B>);
 impl<B: Body> Verified<B> {
     /// As it came, to be handed on.
     #[must_use]
-    pub const fn as_bytes(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
     /// See [`Unverified::digest`].
     #[must_use]
-    pub fn digest(&self) -> Digest32 {
+    pub const fn digest(&self) -> Digest32 {
         self.0.digest()
     }
 

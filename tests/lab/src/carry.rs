@@ -2,7 +2,7 @@
 
 use std::{
     io::{Read, Write},
-    net::{TcpListener, TcpStream, UdpSocket},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
 };
 
 use crate::{Namespace, PATIENCE};
@@ -24,7 +24,8 @@ pub fn tcp(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
     let listener = to.inside(move || TcpListener::bind((here.as_str(), 0)).unwrap());
     let port = listener.local_addr().unwrap().port();
     let sender = from.run(move || {
-        let mut stream = TcpStream::connect((there.as_str(), port)).unwrap();
+        let address = SocketAddr::new(there.parse().unwrap(), port);
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
         stream.write_all(&pattern(bytes)).unwrap();
     });
     let (mut stream, _) = listener.accept().unwrap();

@@ -6,22 +6,29 @@
 //! it did not make.
 //!
 //! It is for tests: what cannot be set up ends the test with a message.
-#![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub mod carry;
+pub mod impair;
 mod namespace;
+mod net;
+pub mod relay;
 mod service;
 pub mod site;
 mod sockets;
+pub mod status;
+mod sys;
+mod whole;
 mod wireguard;
 
 use std::time::{Duration, Instant};
 
 pub use namespace::Namespace;
+pub use net::{Net, Wiring};
 pub use service::{Rights, Service};
 pub use site::Site;
 pub use sockets::{Follower, Sockets};
+pub use whole::Whole;
 pub use wireguard::{Far, WireGuard};
 
 /// How long anything may take that must happen.

@@ -45,7 +45,7 @@ impl Sockets {
 
     /// The threads that answer, for what a test does itself: calls, waiting.
     #[must_use]
-    pub fn runtime(&self) -> &Runtime {
+    pub const fn runtime(&self) -> &Runtime {
         &self.runtime
     }
 

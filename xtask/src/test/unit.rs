@@ -9,8 +9,11 @@ use crate::{build::packages, progress, workspace::Workspace};
 
 /// Crates whose tests start emulated machines: the group `qemu` runs those.
 const MACHINES: &str = "patronus-qemu";
+/// And those of many sites: the groups `sim` and `lab`.
+const SITES: [&str; 2] = ["patronus-sim", "patronus-lab"];
 /// Tools of the tests: a browser for the pages, partition tables to compare with, network namespaces, other users, another WireGuard.
-const PACKAGES: &[&str] = &["chromium-headless-shell", "gdisk", "iproute2", "util-linux", "wireguard-go", "wireguard-tools"];
+const PACKAGES: &[&str] =
+    &["chromium-headless-shell", "gdisk", "iproute2", "util-linux", "wireguard-go", "wireguard-tools"];
 /// Pinned like every other dependency.
 const DENY_VERSION: &str = "0.20.2";
 
@@ -30,7 +33,9 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     )?;
     check_dependencies(workspace, tally)?;
     let filter = tally.filter().map(str::to_owned);
-    let everything = ["test", "--workspace", "--exclude", MACHINES, "--no-fail-fast"];
+    let [sim, lab] = SITES;
+    let everything =
+        ["test", "--workspace", "--exclude", MACHINES, "--exclude", sim, "--exclude", lab, "--no-fail-fast"];
     tally.cargo_test("unit tests", cargo(&everything).args(filter.as_ref()))?;
     tally.cargo_test("tests of the bench", cargo(&["test", "--package", MACHINES, "--lib"]).args(filter.as_ref()))
 }

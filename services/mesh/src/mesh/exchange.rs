@@ -5,20 +5,20 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use patronus_types::SiteId;
-use patronus_wire::{Announcement, BucketSet, Bundle, Message, Summary, Unverified};
+use patronus_wire::{Announcement, BucketSet, Bundle, IdentityKey, Message, Summary, Unverified};
 
 use super::{Destination, Event, Mesh, Now, REFRESH_MS};
 use crate::{Members, Merged, Refusal, Standing, book::News, limit};
 
-/// With whom this site compared last, and when.
+/// With whom this site compared last, and when: with few at a time, however many are there. Rosters spread from neighbour to neighbour.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Neighbours(BTreeMap<SocketAddr, u64>);
 
 impl Neighbours {
     /// Whether it is time to compare with this one.
-    fn poll_compare(&mut self, neighbour: SocketAddr, now_ms: u64) -> bool {
-        self.0.retain(|_, compared| now_ms < compared.saturating_add(limit::SUMMARY_GAP_MS));
-        if self.0.contains_key(&neighbour) || self.0.len() >= limit::SOURCES {
+    fn poll_compare(&mut self, neighbour: SocketAddr, now_ms: u64, gap_ms: u64) -> bool {
+        self.0.retain(|_, compared| now_ms < compared.saturating_add(gap_ms));
+        if self.0.contains_key(&neighbour) || self.0.len() >= limit::COMPARED {
             return false;
         }
         self.0.insert(neighbour, now_ms);
@@ -76,7 +76,10 @@ impl Mesh {
     ) -> Result<Vec<Message>, Refusal> {
         let site = object.claims().site;
         let their_digest = object.claims().roster_digest;
-        self.check_announcement(source, &object, now)?;
+        match self.check_announcement(source, &object, now) {
+            Err(Refusal::AnnouncementReplayed) => return Ok(self.remind(source, &site, now)),
+            outcome => outcome?,
+        }
         let news = self.book.handle(&self.members, object, now.ms)?;
         self.tell(site, news);
         if news.is_return {
@@ -84,7 +87,41 @@ impl Mesh {
             self.beacon.handle_change(now.ms);
         }
         let differs = news.is_return || their_digest != self.roster_digest;
-        Ok(if differs && self.neighbours.poll_compare(source, now.ms) { vec![self.summary()] } else { Vec::new() })
+        Ok(if differs && self.asked.poll_compare(source, now.ms, limit::SUMMARY_GAP_MS) {
+            vec![self.summary()]
+        } else {
+            Vec::new()
+        })
+    }
+
+    /// Says what is known of a site to who has an older word of it: if that is the site itself, it has forgotten how often it has started.
+    fn remind(&mut self, source: SocketAddr, site: &SiteId, now: Now) -> Vec<Message> {
+        self.refusals.count(Refusal::AnnouncementReplayed);
+        let known = self.book.get(site).map(|heard| heard.announcement.clone().into_unverified());
+        let known = known.filter(|_| self.asked.poll_compare(source, now.ms, limit::SUMMARY_GAP_MS));
+        known
+            .map(|known| Message::Bundle(Bundle { announcements: vec![known], ..Bundle::default() }))
+            .into_iter()
+            .collect()
+    }
+
+    /// What others have heard of this site. If that is newer than what it has said itself, its disk has forgotten it.
+    fn handle_own_word(
+        &mut self,
+        source: SocketAddr,
+        object: Unverified<Announcement>,
+        now: Now,
+    ) -> Result<(), Refusal> {
+        let claims = object.claims();
+        let is_behind = claims.freshness() >= (self.boot_epoch, self.sequence)
+            && self.own.as_ref().is_none_or(|own| own.as_bytes() != object.as_bytes());
+        if !is_behind || claims.network != self.roster.network() {
+            return Ok(());
+        }
+        self.check_signature_rate(source, 1, now)?;
+        let word = object.verify(&IdentityKey::from(&self.identity))?;
+        self.say(Event::BootEpochForgotten(word.boot_epoch.saturating_add(1)));
+        Ok(())
     }
 
     /// Everything that can be checked before a signature is.
@@ -106,8 +143,9 @@ impl Mesh {
     }
 
     fn handle_bundle(&mut self, source: SocketAddr, bundle: Bundle, now: Now) -> Result<(), Refusal> {
+        // What is known already costs a comparison of bytes and no signature.
+        self.check_signature_rate(source, self.roster.unknown(&bundle), now)?;
         let Bundle { signers, revocations, records, announcements } = bundle;
-        self.check_signature_rate(source, signers.len() + revocations.len() + records.len(), now)?;
         let outcomes = self.roster.merge(Bundle { signers, revocations, records, announcements: Vec::new() });
         for outcome in &outcomes {
             match outcome {
@@ -123,6 +161,7 @@ impl Mesh {
         for object in announcements {
             let site = object.claims().site;
             if site == self.site {
+                self.handle_own_word(source, object, now).unwrap_or_else(|refusal| self.refusals.count(refusal));
                 continue;
             }
             let news = self
@@ -150,16 +189,22 @@ impl Mesh {
 
     /// What this site knows, to be compared.
     #[must_use]
-    pub fn summary(&self) -> Message {
+    pub fn summary(&mut self) -> Message {
         Message::Summary(Box::new(self.own_summary()))
     }
 
-    fn own_summary(&self) -> Summary {
-        Summary { announcements: self.book.summary(self.own.as_ref()), ..self.roster.summary() }
+    fn own_summary(&mut self) -> Summary {
+        Summary { announcements: self.book.summary(&self.members, self.own.as_ref()), ..self.roster_summary.clone() }
+    }
+
+    /// Whether a neighbour's summary is to be compared now: of a whole LAN that sends them, with few at a time.
+    pub(super) fn poll_complete(&mut self, source: SocketAddr, message: &Message, now: Now) -> bool {
+        let is_summary = matches!(message, Message::Summary(_));
+        !is_summary || self.answered.poll_compare(source, now.ms, limit::SUMMARY_GAP_MS / 2)
     }
 
     /// Asks for what a neighbour has, and gives what it lacks. Which of the two a difference is only the objects tell.
-    fn complete(&self, theirs: &Summary, object_bytes: usize) -> Vec<Message> {
+    fn complete(&mut self, theirs: &Summary, object_bytes: usize) -> Vec<Message> {
         let ours = self.own_summary();
         let (members, announcements) = ours.differences(theirs);
         if (members, announcements) == Default::default() && ours.signers == theirs.signers {
@@ -172,13 +217,14 @@ impl Mesh {
 
     fn bundles(&self, members: BucketSet, announcements: BucketSet, object_bytes: usize) -> Vec<Message> {
         let members = self.roster.bundles(members, object_bytes).into_iter();
-        members.chain(self.book.bundles(self.own.as_ref(), announcements, object_bytes)).map(Message::Bundle).collect()
+        let announcements = self.book.bundles(&self.members, self.own.as_ref(), announcements, object_bytes);
+        members.chain(announcements).map(Message::Bundle).collect()
     }
 
     /// Looks anew at what counts, and tells what has changed.
     pub(super) fn refresh(&mut self, now: Now) {
         self.refresh_ms = now.ms.saturating_add(REFRESH_MS);
-        self.roster_digest = self.roster.digest();
+        (self.roster_digest, self.roster_summary) = (self.roster.digest(), self.roster.summary());
         let members = Members::new(&self.roster, now.clock);
         let before = std::mem::replace(&mut self.members, members);
         let standing = |members: &Members, site: &SiteId| members.get(site).map(|member| member.standing);
@@ -196,5 +242,6 @@ impl Mesh {
         let gone: Vec<SiteId> = gone.map(|(site, _)| *site).collect();
         gone.into_iter().for_each(|site| self.say(Event::SiteLeft(site)));
         self.book.retain_members(&self.members);
+        self.beacon.handle_members(self.members.valid().count());
     }
 }

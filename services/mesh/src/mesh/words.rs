@@ -51,6 +51,9 @@ pub enum Event {
     SiteMoved(SiteId),
     /// A neighbour says where it sees this site.
     Observed(SocketAddr),
+    /// Others have heard this site in a boot epoch that its disk has forgotten: this one is to be on disk, then to be told to
+    /// [`Mesh::handle_boot_epoch`](crate::Mesh::handle_boot_epoch).
+    BootEpochForgotten(u64),
     /// Somebody wants to join.
     JoinRequested {
         /// Who sent it; an answer goes there.

@@ -51,13 +51,13 @@ impl Roster {
         self.signers.values().for_each(|certificate| packer.add(&certificate.signer, 0, |_| {}));
         for (_, by_signer) in self.revocations.iter().filter(|(site, _)| wanted(site)) {
             for (signer, object) in by_signer {
-                let push = |bundle: &mut Bundle| bundle.revocations.push(object.clone().into_unverified());
+                let push = |bundle: &mut Bundle| bundle.revocations.push(Verified::clone(object).into_unverified());
                 packer.add(signer, object.as_bytes().len(), push);
             }
         }
         for (_, by_signer) in self.records.iter().filter(|(site, _)| wanted(site)) {
             for (signer, object) in by_signer {
-                let push = |bundle: &mut Bundle| bundle.records.push(object.clone().into_unverified());
+                let push = |bundle: &mut Bundle| bundle.records.push(Verified::clone(object).into_unverified());
                 packer.add(signer, object.as_bytes().len(), push);
             }
         }
@@ -70,7 +70,7 @@ impl Roster {
         let records = sites.iter().filter_map(|site| self.records.get(site)).flat_map(|by_signer| by_signer.values());
         Bundle {
             signers: self.signers.values().cloned().map(Verified::into_unverified).collect(),
-            records: records.cloned().map(Verified::into_unverified).collect(),
+            records: records.map(|record| Verified::clone(record).into_unverified()).collect(),
             ..Bundle::default()
         }
     }
@@ -119,7 +119,7 @@ impl Packer<'_> {
 }
 
 fn digests<B: Body>(by_signer: &BySigner<B>) -> Vec<Digest32> {
-    by_signer.values().map(Verified::digest).collect()
+    by_signer.values().map(|object| object.digest()).collect()
 }
 
 /// The hash of hashes, sorted.

@@ -344,6 +344,16 @@ impl Service {
                     member.mesh.send_answer(source, answer);
                 }
             }
+            Event::BootEpochForgotten(boot_epoch) => {
+                tracing::warn!(
+                    boot_epoch,
+                    "others have heard this site before its disk was set aside: it goes on from there"
+                );
+                self.store.raise_boot_epoch(boot_epoch)?;
+                if let Phase::Member(member) = &mut self.phase {
+                    member.mesh.handle_boot_epoch(boot_epoch, now);
+                }
+            }
             other => tracing::info!(event = ?other, "mesh"),
         }
         Ok(())

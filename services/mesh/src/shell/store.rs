@@ -91,6 +91,14 @@ impl Store {
         })
     }
 
+    /// Goes on from this boot epoch: the next start has a higher one.
+    pub(crate) fn raise_boot_epoch(&self, boot_epoch: u64) -> Result<(), StoreError> {
+        self.change(|transaction| {
+            transaction.open_table(FACTS)?.insert(BOOT_EPOCH, boot_epoch.to_be_bytes().as_slice())?;
+            Ok(())
+        })
+    }
+
     /// The membership, if there is one.
     pub(crate) fn load(&mut self) -> Result<Option<Membership>, StoreError> {
         let (Some(root), Some(network_key)) = (self.fact(ROOT)?, self.fact(NETWORK_KEY)?) else { return Ok(None) };

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use patronus_mesh::limit::{CONNECTION_OUTBOX, CONNECTION_PATIENCE_S, CONNECTION_SILENCE_S};
 use patronus_wire::{IdentityKey, encode_frame, take_frame};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -16,7 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Happening, Happenings, OUTBOX, PATIENCE_S, SILENCE_S, Session};
+use super::{Happening, Happenings, Session};
 
 static NUMBER: AtomicU64 = AtomicU64::new(1);
 
@@ -25,11 +26,12 @@ pub(super) async fn converse(
     stream: impl AsyncRead + AsyncWrite,
     peer: IdentityKey,
     source: SocketAddr,
+    is_ours: bool,
     happenings: &Happenings,
 ) {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let (sender, outbox) = mpsc::channel(OUTBOX);
-    let session = Box::new(Session { number, peer, source, sender });
+    let (sender, outbox) = mpsc::channel(CONNECTION_OUTBOX);
+    let session = Box::new(Session { number, peer, source, is_ours, sender });
     if happenings.send(Happening::Opened(session)).await.is_err() {
         return;
     }
@@ -55,7 +57,7 @@ async fn hear(mut reader: impl AsyncRead + Unpin, number: u64, happenings: &Happ
                 happenings.send(said).await.map_err(io::Error::other)?;
             }
             Ok(None) => {
-                let read = timeout(Duration::from_secs(SILENCE_S), reader.read(&mut buffer)).await??;
+                let read = timeout(Duration::from_secs(CONNECTION_SILENCE_S), reader.read(&mut buffer)).await??;
                 if read == 0 {
                     return Ok(());
                 }
@@ -79,7 +81,7 @@ async fn say(
             writer.write_all(&frame).await?;
             writer.flush().await
         };
-        timeout(Duration::from_secs(PATIENCE_S), sent).await??;
+        timeout(Duration::from_secs(CONNECTION_PATIENCE_S), sent).await??;
     }
     // This end has nothing more to say: the session was dropped.
     writer.shutdown().await

@@ -1,10 +1,11 @@
 //! Calling seeds.
 //!
 //! *Does*: keep one connection to each seed that it is told; try again after 1 s, then slower, up to a minute.
-//! *Never does*: keep more than [`SEEDS`] connections.
+//! *Never does*: keep more than [`limit::SEEDS_CALLED`] connections.
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
+use patronus_mesh::limit;
 use patronus_wire::Seed;
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -16,10 +17,8 @@ use tokio_rustls::TlsConnector;
 
 use super::{Happening, Happenings, Identity, PATIENCE_S, connection, tls};
 
-/// Seeds that are called.
-const SEEDS: usize = 4;
-const RETRY_FIRST: Duration = Duration::from_secs(1);
-const RETRY_LONGEST: Duration = Duration::from_secs(60);
+const RETRY_FIRST: Duration = Duration::from_millis(limit::REDIAL_FIRST_MS);
+const RETRY_LONGEST: Duration = Duration::from_millis(limit::REDIAL_LONGEST_MS);
 
 /// Keeps connections to seeds.
 pub(crate) struct Dialler {
@@ -43,7 +42,7 @@ impl Dialler {
     /// Calls these and no others.
     pub(crate) fn follow(&mut self, seeds: &[Seed]) {
         let wanted: Vec<(String, u16)> =
-            seeds.iter().take(SEEDS).map(|seed| (seed.host.as_str().to_owned(), seed.port)).collect();
+            seeds.iter().take(limit::SEEDS_CALLED).map(|seed| (seed.host.as_str().to_owned(), seed.port)).collect();
         self.calls.retain(|seed, call| {
             let is_wanted = wanted.contains(seed);
             if !is_wanted {
@@ -78,7 +77,7 @@ async fn keep(seed: (String, u16), identity: Identity, happenings: Happenings) {
 }
 
 async fn connect((host, port): &(String, u16), identity: &Identity, happenings: &Happenings) -> io::Result<()> {
-    let patience = Duration::from_secs(PATIENCE_S);
+    let patience = Duration::from_secs(limit::CONNECTION_PATIENCE_S);
     let stream = timeout(patience, TcpStream::connect((host.as_str(), *port))).await??;
     stream.set_nodelay(true)?;
     let source = stream.peer_addr()?;
@@ -87,6 +86,6 @@ async fn connect((host, port): &(String, u16), identity: &Identity, happenings: 
     let connector = TlsConnector::from(Arc::clone(&identity.client));
     let stream = timeout(patience, connector.connect(name, stream)).await??;
     let peer = tls::peer(stream.get_ref().1.peer_certificates()).ok_or(io::ErrorKind::PermissionDenied)?;
-    connection::converse(stream, peer, source, happenings).await;
+    connection::converse(stream, peer, source, true, happenings).await;
     Ok(())
 }

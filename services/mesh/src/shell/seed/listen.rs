@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use patronus_mesh::limit;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -18,7 +19,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{CONNECTIONS, CONNECTIONS_PER_SOURCE, Happenings, Identity, PATIENCE_S, PORT, connection, tls};
+use super::{CONNECTIONS, CONNECTIONS_PER_SOURCE, Happenings, Identity, connection, tls};
 
 /// Connections that the kernel holds until they are accepted.
 const BACKLOG: i32 = 128;
@@ -30,7 +31,7 @@ pub(crate) fn listen(identity: &Identity, happenings: Happenings) -> io::Result<
     let socket = Socket::new(Domain::IPV6, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     socket.set_only_v6(false)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, PORT)).into())?;
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, limit::SEED_PORT)).into())?;
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from_std(socket.into())?;
     let acceptor = TlsAcceptor::from(Arc::clone(&identity.server));
@@ -58,10 +59,10 @@ pub(crate) fn listen(identity: &Identity, happenings: Happenings) -> io::Result<
 
 async fn welcome(stream: TcpStream, source: SocketAddr, acceptor: &TlsAcceptor, happenings: &Happenings) {
     let _ = stream.set_nodelay(true);
-    match timeout(Duration::from_secs(PATIENCE_S), acceptor.accept(stream)).await {
+    match timeout(Duration::from_secs(limit::CONNECTION_PATIENCE_S), acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             if let Some(peer) = tls::peer(stream.get_ref().1.peer_certificates()) {
-                connection::converse(stream, peer, source, happenings).await;
+                connection::converse(stream, peer, source, false, happenings).await;
             }
         }
         Ok(Err(error)) => tracing::debug!(%source, %error, "no handshake"),

@@ -18,17 +18,9 @@ pub(crate) use dial::Dialler;
 pub(crate) use listen::listen;
 pub(crate) use tls::Identity;
 
-/// TCP port of a seed.
-pub(crate) const PORT: u16 = 51_822;
 /// Connections at a time, from all, and from one address.
 const CONNECTIONS: usize = 2_048;
 const CONNECTIONS_PER_SOURCE: usize = 8;
-/// Messages that wait to be sent on one connection; with more it is closed, and made anew.
-const OUTBOX: usize = 64;
-/// How long the far end may take for a handshake, and to take a message.
-const PATIENCE_S: u64 = 5;
-/// A connection on which nothing was heard for this long is closed.
-const SILENCE_S: u64 = 120;
 
 /// What happens on connections.
 #[derive(Debug)]
@@ -59,6 +51,8 @@ pub(crate) struct Session {
     pub(crate) peer: IdentityKey,
     /// Where it is.
     pub(crate) source: SocketAddr,
+    /// Whether this site has called.
+    pub(crate) is_ours: bool,
     /// Where messages to it go.
     pub(crate) sender: mpsc::Sender<Message>,
 }

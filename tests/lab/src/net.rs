@@ -1,0 +1,178 @@
+//! Providers, and the sites behind them.
+//!
+//! ```text
+//!  site 1 eth0 --- relay --- provider 0 --+
+//!  site 1 eth1 --- relay --- provider 1 --+-- core
+//!  site 2 eth0 --- relay --- provider 0 --+
+//! ```
+//! Behind each site is a computer, 10.`n`.0.2. Site `n` has 203.`m`.`n`.1/24 at provider `m`, or 203.`m`.0.`n`/24 if all its customers are on one wire; and the LAN 10.`n`.0.1/16.
+//!
+//! *Does*: make it all, in namespaces of its own, and cut it apart.
+//! *Never does*: touch the machine's own network.
+
+use std::path::Path;
+
+use crate::{
+    Namespace, Whole,
+    impair::Settings,
+    relay::{Direction, Relay},
+    status::Held,
+};
+
+/// How the customers of a provider are connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wiring {
+    /// On one wire: they hear each other's multicast.
+    OneLan,
+    /// Each on its own: only the provider's router reaches them.
+    Routed,
+}
+
+/// Sites, providers and the lines between them. Sites go first.
+#[derive(Debug)]
+pub struct Net {
+    /// By number less one.
+    pub sites: Vec<Whole>,
+    /// By site, then uplink.
+    lines: Vec<Vec<Relay>>,
+    wiring: Wiring,
+    providers: Vec<Namespace>,
+    _core: Namespace,
+    wires: Namespace,
+}
+
+impl Net {
+    /// So many sites with so many uplinks each, claimed and alone.
+    #[must_use]
+    pub fn new(programs: &Path, sites: u8, uplinks: u8, wiring: Wiring) -> Self {
+        let (core, wires) = (router("core"), Namespace::new("wires"));
+        no_ipv6(&wires);
+        let providers: Vec<Namespace> = (0..uplinks).map(|number| provider(number, &core, wiring)).collect();
+        let mut net =
+            Self { sites: Vec::new(), lines: Vec::new(), wiring, providers: providers, _core: core, wires: wires };
+        for number in 1..=sites {
+            net.add(programs, number);
+        }
+        net
+    }
+
+    /// The first site founds a network, the others join it with tokens; all at once.
+    pub fn found(&self) {
+        let Some((first, others)) = self.sites.split_first() else { return };
+        first.create_network();
+        for other in others {
+            other.join(&first.make_token(other.number, &self.seeds()));
+        }
+    }
+
+    /// Where its sites can be asked, for who looks at them from outside.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held { pid: std::process::id(), sites: self.sites.iter().map(|site| site.dir().to_owned()).collect() }
+    }
+
+    /// Where the first site listens, if others do not hear it.
+    #[must_use]
+    pub fn seeds(&self) -> Vec<String> {
+        match self.wiring {
+            Wiring::OneLan => Vec::new(),
+            Wiring::Routed => vec![format!("{}:51822", self.address(1, 0))],
+        }
+    }
+
+    /// From now on a direction of a site's line is so. Sites are numbered from 1, uplinks from 0.
+    pub fn impair(&self, site: u8, uplink: u8, direction: Direction, settings: Settings) {
+        self.lines[usize::from(site) - 1][usize::from(uplink)].set(direction, settings);
+    }
+
+    /// All lines of a site fall silent, or all speak again.
+    pub fn cut(&self, site: u8, silent: bool) {
+        for line in &self.lines[usize::from(site) - 1] {
+            for direction in [Direction::Out, Direction::In] {
+                line.set(direction, Settings { silent, ..line.settings(direction) });
+            }
+        }
+    }
+
+    fn add(&mut self, programs: &Path, number: u8) {
+        let site = Namespace::new(&format!("site{number}"));
+        let mut lines = Vec::new();
+        let mut text = format!(
+            "version = 1\n[site]\nname = \"site-{number}\"\ntimezone = \"UTC\"\n[clock]\nservers = []\n\
+             [lan]\nports = [\"lan0\"]\naddress = \"10.{number}.0.1/16\"\n"
+        );
+        for (uplink, provider) in (0..).zip(&self.providers) {
+            let (near, far, port) =
+                (format!("s{number}u{uplink}"), format!("p{number}u{uplink}"), format!("c{number}"));
+            site.cable(&format!("eth{uplink}"), &self.wires, &near);
+            provider.cable(&port, &self.wires, &far);
+            provider.ip(&["link", "set", &port, "up"]);
+            match self.wiring {
+                Wiring::OneLan => _ = provider.ip(&["link", "set", &port, "master", "sw"]),
+                Wiring::Routed => {
+                    let gateway = format!("203.{uplink}.{number}.254/24");
+                    provider.ip(&["addr", "add", &gateway, "dev", &port]);
+                }
+            }
+            lines.push(Relay::new(&self.wires, &near, &far));
+            text += &format!(
+                "[[uplink]]\nname = \"provider-{uplink}\"\nport = \"eth{uplink}\"\n[uplink.ipv4.static]\n\
+                 address = \"{}/24\"\ngateway = \"{}\"\n",
+                self.address(number, uplink),
+                self.gateway(number, uplink),
+            );
+        }
+        self.lines.push(lines);
+        let document = toml::from_str(&text).expect("a document");
+        let whole = Whole::start(programs, number, site, document);
+        whole.wait_for_uplinks(self.providers.len());
+        self.sites.push(whole);
+    }
+
+    fn address(&self, site: u8, uplink: u8) -> String {
+        match self.wiring {
+            Wiring::OneLan => format!("203.{uplink}.0.{site}"),
+            Wiring::Routed => format!("203.{uplink}.{site}.1"),
+        }
+    }
+
+    fn gateway(&self, site: u8, uplink: u8) -> String {
+        match self.wiring {
+            Wiring::OneLan => format!("203.{uplink}.0.254"),
+            Wiring::Routed => format!("203.{uplink}.{site}.254"),
+        }
+    }
+}
+
+fn provider(number: u8, core: &Namespace, wiring: Wiring) -> Namespace {
+    let provider = router(&format!("isp{number}"));
+    let port = format!("isp{number}");
+    provider.cable("core", core, &port);
+    provider.ip(&["link", "set", "core", "up"]);
+    provider.ip(&["addr", "add", &format!("203.255.{number}.1/30"), "dev", "core"]);
+    core.ip(&["addr", "add", &format!("203.255.{number}.2/30"), "dev", &port]);
+    core.ip(&["route", "add", &format!("203.{number}.0.0/16"), "via", &format!("203.255.{number}.1")]);
+    provider.ip(&["route", "add", "default", "via", &format!("203.255.{number}.2")]);
+    if wiring == Wiring::OneLan {
+        provider.ip(&["link", "add", "sw", "type", "bridge", "mcast_snooping", "0"]);
+        provider.ip(&["link", "set", "sw", "up"]);
+        provider.ip(&["addr", "add", &format!("203.{number}.0.254/24"), "dev", "sw"]);
+    }
+    provider
+}
+
+fn router(role: &str) -> Namespace {
+    let router = Namespace::new(role);
+    router.inside(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").expect("a namespace of our own"));
+    router
+}
+
+/// A wire says nothing by itself.
+fn no_ipv6(namespace: &Namespace) {
+    namespace.inside(|| {
+        for which in ["all", "default"] {
+            let path = format!("/proc/sys/net/ipv6/conf/{which}/disable_ipv6");
+            std::fs::write(path, "1").expect("a namespace of our own");
+        }
+    });
+}
