@@ -112,7 +112,7 @@ fn kind(frame: &[u8]) -> Result<&'static str, String> {
         (Some(NetSlice::Ipv6(_)), Some(TransportSlice::Icmpv6(icmp))) if matches!(icmp.type_u8(), 130..=136 | 143) => {
             Ok("ND and MLD")
         }
-        (Some(NetSlice::Ipv4(ip)), None) if ip.header().protocol().0 == IGMP => Ok("IGMP"),
+        (Some(NetSlice::Ipv4(ip)), _) if ip.header().protocol().0 == IGMP => Ok("IGMP"),
         _ => Err(foreign()),
     }
 }
