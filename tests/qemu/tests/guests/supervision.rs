@@ -171,7 +171,7 @@ fn all_running(router: &Router) -> Result<Vec<Process>> {
         let processes = processes(&mut agent)?;
         // A process that has not come to its program yet is still called `init`.
         let is_there = |service: &&str| processes.iter().any(|process| process.name == **service);
-        if SERVICES.iter().all(|service| is_there(service)) {
+        if SERVICES.iter().all(is_there) {
             return Ok(processes);
         }
         ensure!(Instant::now() < deadline, "not all services have started: {processes:#?}");
