@@ -35,6 +35,12 @@ Each site needs a LAN of its own: give each at set-up the address that stands at
 The providers' networks, 100.64.0.0/24 and up, lead to each other, tell the time, and lead nowhere else.
 ";
 
+/// What a person needs to know to choose the ports' roles.
+const UPLINKS: &str = "
+The first ports, eth0 and up, are uplinks, the last ones the LAN. Cables of the uplinks after the first are plugged in once a box is set up: until then
+every port but the first is its LAN.
+";
+
 /// What a person can choose.
 #[derive(Debug, Args)]
 pub struct RunArgs {
@@ -82,6 +88,9 @@ pub fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
         up?;
         site.introduce()?;
     }
+    if args.uplinks > 1 {
+        print!("{UPLINKS}");
+    }
     if args.sites > 1 {
         print!("{SEVERAL}");
     }
@@ -103,7 +112,11 @@ fn keep_running(sites: &mut [Site], interrupt: &Interrupt) -> Result<()> {
     while !interrupt.raised() {
         let mut running = 0;
         for site in &mut *sites {
-            running += u32::from(site.is_on()?);
+            let is_on = site.is_on()?;
+            running += u32::from(is_on);
+            if is_on {
+                site.plug_in()?;
+            }
         }
         if running == 0 {
             println!("Every box was switched off.");

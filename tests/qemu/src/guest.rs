@@ -196,7 +196,7 @@ impl Guest {
         std::mem::replace(&mut self.machine, Machine::new("", boot))
     }
 
-    /// For each network on the LAN port's wire, the port that leads to the page. QEMU picks it itself, so that no two guests can want the same.
+    /// For each network on the LAN, the port that leads to the page. QEMU picks it itself, so that no two guests can want the same.
     fn find_page_ports(&mut self) -> Result<Vec<(u8, u16)>> {
         let wanted = self.machine.lans();
         if wanted.is_empty() {

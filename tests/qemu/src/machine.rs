@@ -64,7 +64,7 @@ pub enum Wan {
 /// The LAN's network at first boot: 192.168.42.0/24.
 const FIRST_LAN: u8 = 42;
 
-/// Another network on the LAN port's wire, for when the box has moved there: 192.168.N.0/24, the box at .1.
+/// Another network on the LAN, for when the box has moved there: 192.168.N.0/24, the box at .1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecondLan(pub u8);
 
@@ -137,7 +137,8 @@ impl Machine {
         self
     }
 
-    /// A second computer on the LAN port's wire, in another network, and the local port that leads through it to the page; 0 takes any.
+    /// A second LAN port with a computer on it in another network, and the local port that leads through it to the page; 0 takes any. Two
+    /// computers of QEMU's on one wire would refuse each other's connections.
     #[must_use]
     pub fn second_lan(mut self, lan: SecondLan, port: u16) -> Self {
         self.second_lan = Some((lan, port));
@@ -199,7 +200,7 @@ impl Machine {
         self.disk.as_ref().map(|(disk, _)| disk)
     }
 
-    /// The networks on the LAN port's wire, as the third byte of their addresses.
+    /// The networks on the LAN, as the third byte of their addresses.
     pub(crate) fn lans(&self) -> Vec<u8> {
         let second = self.second_lan.map(|(SecondLan(network), _)| network);
         self.lan.then_some(FIRST_LAN).into_iter().chain(second).collect()
@@ -254,7 +255,7 @@ impl Machine {
         }
     }
 
-    /// WAN ports get PCI slots 0x10 and up, the LAN port 0x18: the box counts its ports in this order.
+    /// WAN ports get PCI slots 0x10 and up, LAN ports 0x18 and up: the box counts its ports in this order.
     fn add_networks(&self, arguments: &mut Arguments) {
         for (index, wan) in self.wan.iter().enumerate() {
             let id = format!("wan{index}");
@@ -262,10 +263,18 @@ impl Machine {
             self.add_port(&id, 0x10 + index, arguments);
         }
         if self.lan {
-            let second = self.second_lan.map(|(SecondLan(network), port)| computer(network, port));
-            let computers: Vec<String> = std::iter::once(computer(FIRST_LAN, self.lan_port)).chain(second).collect();
-            arguments.shared_wire("lan0", LAN_HUB, &computers, self.lan_segment.as_deref());
+            let computer = computer(FIRST_LAN, self.lan_port);
+            match &self.lan_segment {
+                None => {
+                    arguments.add("-netdev", &format!("user,id=lan0,{computer}"));
+                }
+                Some(segment) => arguments.shared_wire("lan0", LAN_HUB, &computer, segment),
+            }
             self.add_port("lan0", 0x18, arguments);
+        }
+        if let Some((SecondLan(network), port)) = self.second_lan {
+            arguments.add("-netdev", &format!("user,id=lan1,{}", computer(network, port)));
+            self.add_port("lan1", 0x19, arguments);
         }
     }
 
@@ -313,13 +322,13 @@ impl Wan {
             Self::ProviderOnSegment(path) => {
                 // It gives addresses, no router, and passes nothing on: it would take whatever is sent on the segment to an address of
                 // its own network for the computer's.
-                arguments.shared_wire(id, hub, &["ipv6=off,restrict=on".to_owned()], Some(path));
+                arguments.shared_wire(id, hub, "ipv6=off,restrict=on", path);
             }
         }
     }
 }
 
-/// A computer on the LAN port's wire, in 192.168.`network`.0/24, that leads from a local port to the page and to nothing else.
+/// A computer on a LAN port's wire, in 192.168.`network`.0/24, that leads from a local port to the page and to nothing else.
 fn computer(network: u8, port: u16) -> String {
     let net = format!("192.168.{network}");
     let addresses = format!("net={net}.0/24,host={net}.2,dns={net}.3,dhcpstart={net}.15");
@@ -346,25 +355,13 @@ impl Arguments {
         self
     }
 
-    /// One wire with several ends: the port `id`, QEMU's own networks with these options, a segment.
-    fn shared_wire(&mut self, id: &str, hub: usize, networks: &[String], segment: Option<&Path>) {
-        if let ([network], None) = (networks, segment) {
-            self.add("-netdev", &format!("user,id={id},{network}"));
-            return;
-        }
+    /// One wire with three ends: the port `id`, QEMU's own network with `options`, a segment.
+    fn shared_wire(&mut self, id: &str, hub: usize, options: &str, segment: &Path) {
         self.add("-netdev", &format!("hubport,id={id},hubid={hub}"));
-        let networks = (0..).zip(networks).map(|(number, options)| {
-            let name = format!("user{hub}-{number}");
-            (format!("user,id={name},{options}"), name)
-        });
-        let segment = segment.map(|path| {
-            let name = format!("segment{hub}");
-            (segment_end(&name, path), name)
-        });
-        for (end, name) in networks.chain(segment) {
-            self.add("-netdev", &end);
-            self.add("-netdev", &format!("hubport,id=hub-{name},hubid={hub},netdev={name}"));
-        }
+        self.add("-netdev", &format!("user,id=user{hub},{options}"));
+        self.add("-netdev", &format!("hubport,id=hub{hub}-user,hubid={hub},netdev=user{hub}"));
+        self.add("-netdev", &segment_end(&format!("segment{hub}"), segment));
+        self.add("-netdev", &format!("hubport,id=hub{hub}-segment,hubid={hub},netdev=segment{hub}"));
     }
 
     fn device(&mut self, value: &str) -> &mut Self {

@@ -44,7 +44,8 @@ impl FirstBoot<'_> {
     }
 
     fn send_wishes(&self, cookie: &str, csrf: &str, wishes: &Wishes<'_>) -> Result<Response> {
-        let ports = wishes.wan.iter().map(|port| (*port, "wan")).chain([(wishes.lan_port, "lan")]);
+        let ports =
+            wishes.wan.iter().map(|port| (*port, "wan")).chain(wishes.lan_ports.iter().map(|port| (*port, "lan")));
         let ports: Vec<(String, &str)> =
             ports.flat_map(|(port, role)| [(format!("role-{port}"), role), (format!("ipv4-{port}"), "dhcp")]).collect();
         let mut fields = vec![
@@ -95,15 +96,15 @@ pub struct Wishes<'a> {
     pub lan: &'a str,
     /// The uplinks' ports, all with DHCP.
     pub wan: &'a [&'a str],
-    /// The LAN's port.
-    pub lan_port: &'a str,
+    /// The LAN's ports.
+    pub lan_ports: &'a [&'a str],
     /// Join a network with this, instead of being the first of one.
     pub token: Option<&'a str>,
 }
 
 impl Default for Wishes<'_> {
     fn default() -> Self {
-        Self { site: "site", lan: "192.168.42.1/24", wan: &["eth0"], lan_port: "eth1", token: None }
+        Self { site: "site", lan: "192.168.42.1/24", wan: &["eth0"], lan_ports: &["eth1"], token: None }
     }
 }
 

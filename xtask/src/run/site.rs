@@ -23,6 +23,8 @@ const BOOT_LIMIT: Duration = Duration::from_secs(240);
 const FACTS_LIMIT: Duration = Duration::from_secs(15);
 /// Between two looks at the page.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Between two looks whether a box is set up.
+const LOOK_AT_SET_UP_EVERY: Duration = Duration::from_secs(3);
 /// The first box's page is here, if the port is free; the next one's is one higher.
 const FIRST_PORT: u16 = 8443;
 /// And here once its LAN has moved.
@@ -41,6 +43,9 @@ pub struct Site {
     page: Page,
     /// The LAN that this box should move to, and the page there. The first one stays.
     moved: Option<(SecondLan, Page)>,
+    /// Uplinks whose cables wait until the box is set up.
+    waiting: Vec<String>,
+    next_look: Instant,
 }
 
 impl Site {
@@ -57,16 +62,21 @@ impl Site {
         let disk = prepare_disk(&directory, image)?;
         let boot = prepare_firmware(&directory)?;
         let machine = Machine::new(&format!("patronus-site{number}"), boot).number(number).disk(disk, Bus::Virtio);
+        // Until a person says what it is for, every port but the first is the LAN: a provider there would join all boxes' LANs.
+        let waiting: Vec<String> = (1..uplinks.len()).map(|index| format!("wan{index}")).collect();
         let machine = uplinks.into_iter().fold(machine, Machine::wan).lan();
         let mut machine = machine.lan_port(free_port(FIRST_PORT + u16::from(number) - 1));
         let second = (number > 1).then(|| SecondLan(FIRST_LAN + number - 1));
         if let Some(lan) = second {
             machine = machine.second_lan(lan, free_port(FIRST_PORT_AFTER_MOVE + u16::from(number) - 1));
         }
-        let guest = machine.start(File::create(directory.join("console.log"))?)?;
+        let mut guest = machine.start(File::create(directory.join("console.log"))?)?;
+        for port in &waiting {
+            guest.set_cable(port, false)?;
+        }
         let page = guest.page()?;
         let moved = second.map(|lan| guest.page_in(lan).map(|page| (lan, page))).transpose()?;
-        Ok(Self { number, directory, guest, page, moved })
+        Ok(Self { number, directory, guest, page, moved, waiting, next_look: Instant::now() })
     }
 
     /// Counted from 1.
@@ -86,6 +96,24 @@ impl Site {
                 bail!("the page of site {} does not answer; the console is in {}", self.number, log.display());
             }
             std::thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Plugs in the other uplinks once the box is set up.
+    ///
+    /// # Errors
+    /// If QEMU is gone.
+    pub fn plug_in(&mut self) -> Result<()> {
+        if self.waiting.is_empty() || Instant::now() < self.next_look {
+            return Ok(());
+        }
+        self.next_look = Instant::now() + LOOK_AT_SET_UP_EVERY;
+        let is_set_up = |page: &Page| page.get("/setup/code").is_ok_and(|answer| answer.status == 404);
+        if self.answering().is_some_and(is_set_up) {
+            for port in std::mem::take(&mut self.waiting) {
+                self.guest.set_cable(&port, true)?;
+            }
         }
         Ok(())
     }

@@ -13,6 +13,8 @@ use crate::story::{Api, BOOT, FirstBoot, Router};
 use computer::Computer;
 use witness::Witness;
 
+/// The machine's second WAN port.
+const SECOND_UPLINK: &str = "wan1";
 /// Three machines on a busy computer: from a set-up to its last tunnel.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// For a packet there and back, with all that is asked again on the way.
@@ -29,9 +31,9 @@ fn three_sites_join_by_their_pages_and_their_lans_reach_each_other_over_two_prov
     let internet = Internet::new(2)?;
     let witness = Witness::of(internet.segments(), &[MARK, b"head-office", b"branch-"]);
     let switch_on = |number, name| Site::switch_on(number, name, &internet);
-    let sites = [switch_on(1, "head-office")?, switch_on(2, "branch-lyon")?, switch_on(3, "branch-porto")?];
+    let mut sites = [switch_on(1, "head-office")?, switch_on(2, "branch-lyon")?, switch_on(3, "branch-porto")?];
 
-    let [first, others @ ..] = &sites;
+    let [first, others @ ..] = &mut sites;
     first.set_up(None)?;
     first.api()?.post("/api/sdwan/network", &json!({}))?;
     for other in others {
@@ -90,19 +92,30 @@ impl Site {
         let machine = machine.wan(Wan::Segment(two.path().to_owned())).number(number).lan_segment(lan.path());
         let machine = if number == 1 { machine } else { machine.second_lan(SecondLan(network_of(number)), 0) };
         let computer = Computer::on(&lan, number, network_of(number));
-        Ok(Self { number, name, router: Router::switch_on(scratch, machine)?, computer, _lan: lan })
+        let mut router = Router::switch_on(scratch, machine)?;
+        // Until a person says what it is for, every port but the first is the LAN.
+        router.guest.set_cable(SECOND_UPLINK, false)?;
+        Ok(Self { number, name, router, computer, _lan: lan })
     }
 
     /// First boot by the form. A person gives each site a LAN of its own.
-    fn set_up(&self, token: Option<&str>) -> Result<()> {
+    fn set_up(&mut self, token: Option<&str>) -> Result<()> {
         let page = self.router.page()?;
         let lan = format!("192.168.{}.1/24", network_of(self.number));
-        let wishes = Wishes { site: self.name, lan: &lan, wan: &["eth0", "eth1"], lan_port: "eth2", token };
-        FirstBoot { page: &page, code: &self.router.claim_code()? }.claim_as(&wishes)
+        let wishes = Wishes { site: self.name, lan: &lan, wan: &["eth0", "eth1"], lan_ports: self.lan_ports(), token };
+        FirstBoot { page: &page, code: &self.router.claim_code()? }.claim_as(&wishes)?;
+        // The page answers at the new address: the ports have their roles.
+        self.page()?.wait_until_it_answers(BOOT)?;
+        self.router.guest.set_cable(SECOND_UPLINK, true)
     }
 
     fn lan(&self) -> String {
         format!("192.168.{}.0/24", network_of(self.number))
+    }
+
+    /// Sites that move have a port for the computer that waits for them there.
+    const fn lan_ports(&self) -> &'static [&'static str] {
+        if self.number == 1 { &["eth2"] } else { &["eth2", "eth3"] }
     }
 
     /// The page where it is after set-up.
@@ -112,9 +125,7 @@ impl Site {
     }
 
     fn api(&self) -> Result<Api> {
-        let page = self.page()?;
-        page.wait_until_it_answers(BOOT)?;
-        Api::sign_in(&page)
+        Api::sign_in(&self.page()?)
     }
 
     /// Tokens have an end, so the router must know the time first.

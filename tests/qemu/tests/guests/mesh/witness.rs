@@ -23,6 +23,7 @@ const DHCP: [u16; 2] = [67, 68];
 const NTP: u16 = 123;
 const DNS: u16 = 53;
 const DISCOVERY: u16 = 51_821;
+const SEED: u16 = 51_822;
 const WIREGUARD: std::ops::RangeInclusive<u16> = 51_830..=51_845;
 const IGMP: u8 = 2;
 
@@ -108,11 +109,15 @@ fn kind(frame: &[u8]) -> Result<&'static str, String> {
                 _ => Err(foreign()),
             }
         }
+        // The network's first site is its seed: the others call it, by TLS.
+        (Some(_), Some(TransportSlice::Tcp(tcp))) if [tcp.source_port(), tcp.destination_port()].contains(&SEED) => {
+            Ok("TLS to a seed")
+        }
         // Neighbours, routers, groups: what an IPv6 port says on its own wire.
         (Some(NetSlice::Ipv6(_)), Some(TransportSlice::Icmpv6(icmp))) if matches!(icmp.type_u8(), 130..=136 | 143) => {
             Ok("ND and MLD")
         }
-        (Some(NetSlice::Ipv4(ip)), None) if ip.header().protocol().0 == IGMP => Ok("IGMP"),
+        (Some(NetSlice::Ipv4(ip)), _) if ip.header().protocol().0 == IGMP => Ok("IGMP"),
         _ => Err(foreign()),
     }
 }
