@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 
@@ -92,11 +92,12 @@ impl Tree {
         self.entries.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 
-    /// Writes the tree below an empty directory.
+    /// Writes the tree below an empty directory. Files of the same bytes and mode become names of one file: it is stored once, and lies in memory once.
     ///
     /// # Errors
     /// When the directory cannot be written.
     pub fn write_below(&self, directory: &Path) -> Result<()> {
+        let mut written: BTreeMap<(u32, &[u8]), PathBuf> = BTreeMap::new();
         for (path, entry) in &self.entries {
             let place = directory.join(path);
             let mode = match entry {
@@ -105,6 +106,11 @@ impl Tree {
                     *mode
                 }
                 Entry::File { mode, bytes } => {
+                    if let Some(first) = written.get(&(*mode, bytes.as_slice())) {
+                        std::fs::hard_link(first, &place).with_context(|| format!("link {}", place.display()))?;
+                        continue;
+                    }
+                    written.insert((*mode, bytes), place.clone());
                     std::fs::write(&place, bytes).with_context(|| format!("write {}", place.display()))?;
                     *mode
                 }
@@ -134,6 +140,8 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::MetadataExt as _;
+
     use super::*;
 
     #[test]
@@ -152,6 +160,19 @@ mod tests {
         let mut tree = Tree::default();
         assert!(tree.directory("a", 0o4755).is_err());
         assert!(tree.directory("b", 0o777).is_err());
+    }
+
+    #[test]
+    fn equal_programs_are_names_of_one_file_and_an_equal_file_of_another_mode_is_not() {
+        let mut tree = Tree::default();
+        tree.program("link", *b"x").unwrap();
+        tree.program("web", *b"x").unwrap();
+        tree.data("note", *b"x").unwrap();
+        let place = tempfile::tempdir().unwrap();
+        tree.write_below(place.path()).unwrap();
+        let number = |name| std::fs::metadata(place.path().join(name)).unwrap().ino();
+        assert_eq!(number("link"), number("web"));
+        assert_ne!(number("link"), number("note"));
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub struct Service {
     /// TCP ports that it may listen on.
     pub tcp_bind: Vec<u16>,
     /// TCP ports that it may connect to.
-    pub tcp_connect: Vec<u16>,
+    pub tcp_connect: Ports,
     /// Limit of its memory; above, the kernel ends it.
     pub memory_max_bytes: u64,
     /// Limit of its threads.
@@ -116,6 +116,24 @@ pub enum Namespace {
     Net,
 }
 
+/// TCP ports of other machines.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub enum Ports {
+    /// These and no others.
+    Listed(Vec<u16>),
+    /// All: the word `any`.
+    All(Any),
+}
+
+/// The word `any`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Any {
+    /// Itself.
+    Any,
+}
+
 /// A named group of system calls; `sandbox::syscalls` has the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -128,12 +146,16 @@ pub enum SyscallGroup {
     Tcp,
     /// UDP, which no list of ports limits.
     Udp,
-    /// Netlink.
+    /// Netlink, all of it.
     Netlink,
+    /// Netlink for devices and routes, without the packet filter.
+    Route,
     /// Raw and packet sockets.
     Packet,
     /// Setting the clock.
     ClockSet,
+    /// Making TUN devices.
+    Tun,
 }
 
 /// A capability by its name without `CAP_`.

@@ -1,6 +1,7 @@
 //! `run`: builds the image, boots it, and says where its page is.
 //!
-//! *Does*: one box, or several whose WAN ports share one network; keeps their disks until `--fresh`; a clean stop at Ctrl-C.
+//! *Does*: one box with a way out into the world, or several whose uplinks are on networks of their own, which lead to each other and nowhere
+//! else; keeps their disks until `--fresh`; a clean stop at Ctrl-C.
 //! *Never does*: ask for rights: everything works as an ordinary user, on local ports only.
 
 mod site;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
-use patronus_qemu::{Segment, Wan};
+use patronus_qemu::{Internet, Wan};
 
 use crate::{
     build::{self, packages},
@@ -21,10 +22,18 @@ use site::Site;
 
 /// More boxes than this do not fit into an ordinary computer's memory.
 const MOST_SITES: u8 = 16;
+/// As many providers' networks as a small box has ports for.
+const MOST_UPLINKS: u8 = 4;
 /// How long the boxes may take to stop by themselves.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 /// How often to look for Ctrl-C and for boxes that were switched off by their own page.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// What a person needs to know to make one network of several boxes.
+const SEVERAL: &str = "
+Each site needs a LAN of its own: give each at set-up the address that stands at its second page.
+The providers' networks, 100.64.0.0/24 and up, lead to each other, tell the time, and lead nowhere else.
+";
 
 /// What a person can choose.
 #[derive(Debug, Args)]
@@ -32,9 +41,12 @@ pub struct RunArgs {
     /// Only build.
     #[arg(long)]
     no_boot: bool,
-    /// Boot this many boxes, their WAN ports on one network.
+    /// Boot this many boxes on the same providers' networks.
     #[arg(long, default_value_t = 1, value_name = "N")]
     sites: u8,
+    /// Give each box this many uplinks.
+    #[arg(long, default_value_t = 1, value_name = "M")]
+    uplinks: u8,
     /// Start with new disks: forget everything that was set up.
     #[arg(long)]
     fresh: bool,
@@ -46,18 +58,19 @@ pub struct RunArgs {
 /// If the image cannot be built, or a box does not come up.
 pub fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
     ensure!((1..=MOST_SITES).contains(&args.sites), "--sites takes 1 to {MOST_SITES}");
+    ensure!((1..=MOST_UPLINKS).contains(&args.uplinks), "--uplinks takes 1 to {MOST_UPLINKS}");
     let image = build::image_for_run(workspace)?;
     if args.no_boot {
         return Ok(());
     }
     packages::ensure(packages::MACHINE_TOOLS)?;
     let interrupt = Interrupt::watch()?;
-    let segment = Segment::new()?;
+    let internet = Internet::new(args.uplinks)?;
     let mut sites = Vec::new();
     for number in 1..=args.sites {
-        let wan = wan_of(number, args.sites, &segment);
+        let uplinks = uplinks(args, &internet);
         sites.push(progress::step(&format!("switch on site {number}"), || {
-            Site::start(workspace, &image, number, wan, args.fresh)
+            Site::start(workspace, &image, number, uplinks, args.fresh)
         })?);
     }
     for site in &mut sites {
@@ -69,18 +82,20 @@ pub fn run(workspace: &Workspace, args: &RunArgs) -> Result<()> {
         up?;
         site.introduce()?;
     }
+    if args.sites > 1 {
+        print!("{SEVERAL}");
+    }
     println!("\nStop with Ctrl-C. What was set up stays in target/run; --fresh starts over.");
     keep_running(&mut sites, &interrupt)?;
     stop(sites)
 }
 
-/// The first box of several brings the provider that all share.
-fn wan_of(number: u8, sites: u8, segment: &Segment) -> Wan {
-    match (number, sites) {
-        (_, 1) => Wan::Provider,
-        (1, _) => Wan::ProviderOnSegment(segment.path().to_owned()),
-        _ => Wan::Segment(segment.path().to_owned()),
+/// A single box with one uplink gets this computer's own way into the world.
+fn uplinks(args: &RunArgs, internet: &Internet) -> Vec<Wan> {
+    if (args.sites, args.uplinks) == (1, 1) {
+        return vec![Wan::Provider];
     }
+    internet.segments().iter().map(|segment| Wan::Segment(segment.path().to_owned())).collect()
 }
 
 /// Until Ctrl-C, or until every box is off.

@@ -72,6 +72,9 @@ impl Services {
             {
                 said("state directory", &error);
             }
+            if let Err(error) = spawn::give_devices(service) {
+                said("devices", &error);
+            }
             let filters = (!service.unconfined).then(|| Filters::of(service)).transpose();
             let listener = service.socket.then(|| listen(&service.name)).transpose();
             Place {

@@ -2,10 +2,12 @@
 
 use std::{
     collections::BTreeSet,
-    path::{Component, Path},
+    path::{Component, Path, PathBuf},
 };
 
 use thiserror::Error;
+
+use crate::sandbox::paths::is_device;
 
 use super::{Callers, LEAST_UID, MAX_FILES, MAX_SERVICES, Service};
 
@@ -74,6 +76,10 @@ fn check_identity(service: &Service, before: &[Service]) -> Result<(), Fault> {
     }
     if before.iter().any(|other| other.name == service.name) {
         return fault("name", "is used twice");
+    }
+    let device = |path: &&PathBuf| is_device(path) && before.iter().any(|other| other.write.contains(path));
+    if let Some(device) = service.write.iter().find(device) {
+        return Err(("write", format!("\"{}\" is another service's device already", device.display())));
     }
     if let Some(other) = before.iter().find(|other| other.uid == service.uid) {
         return Err(("uid", format!("{} belongs to \"{}\" already", service.uid, other.name)));

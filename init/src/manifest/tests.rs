@@ -10,7 +10,7 @@ fn refused(change: impl Fn(&str) -> String) -> String {
 fn the_shipped_manifest_is_valid() {
     let manifest: Manifest = SHIPPED.parse().unwrap();
     let names: Vec<&str> = manifest.services().iter().map(|service| service.name.as_str()).collect();
-    assert_eq!(names, ["config", "link", "clock", "web"]);
+    assert_eq!(names, ["config", "link", "clock", "web", "tunnel", "mesh"]);
 }
 
 #[test]
@@ -37,9 +37,27 @@ fn only_the_callers_that_stand_there_may_call() {
 }
 
 #[test]
+fn ports_to_connect_to_are_listed_or_any() {
+    let manifest: Manifest = SHIPPED.parse().unwrap();
+    let any: Vec<&str> = manifest
+        .services()
+        .iter()
+        .filter(|service| service.tcp_connect == Ports::All(Any::Any))
+        .map(|service| service.name.as_str())
+        .collect();
+    assert_eq!(any, ["mesh"]);
+    let message = refused(|shipped| shipped.replacen("tcp_connect = \"any\"", "tcp_connect = \"all\"", 1));
+    assert!(message.contains("did not match"), "{message}");
+}
+
+#[test]
 fn unknown_fields_are_refused() {
     for text in ["setuid = true", "[service.limits]", "[settings]"] {
-        let message = refused(|shipped| format!("{shipped}\n{text}\n"));
+        // Behind the fields of the last service, before its callers.
+        let message = refused(|shipped| {
+            let (before, callers) = shipped.rsplit_once("[service.callers]").unwrap();
+            format!("{before}\n{text}\n[service.callers]{callers}")
+        });
         assert!(message.contains("unknown field"), "{message}");
     }
 }
@@ -77,6 +95,11 @@ fn a_refusal_names_the_entry_and_the_field() {
             "/data/config",
             "service \"link\": read \"/data/config\" would open the state of other services",
         ),
+        (
+            "/sys/class/net\", \"/sys/devices\", \"/sys/bus\"]\n# Forwarding, router advertisements and the like, per device.\nwrite = [",
+            "/sys/class/net\"]\nwrite = [\"/dev/net/tun\", ",
+            "service \"tunnel\": write \"/dev/net/tun\" is another service's device already",
+        ),
         ("cpu_weight = 200", "cpu_weight = 10001", "service \"link\": cpu_weight is 10001, must be 1 to 10000"),
         ("files_max = 1024", "files_max = 4001", "service \"web\": files_max is 4001, must be 16 to 4000"),
         ("[init.callers]\nweb", "[init.callers]\ndns", "init: callers name \"dns\", which is no service"),
@@ -91,7 +114,7 @@ fn a_refusal_names_the_entry_and_the_field() {
 fn services_that_wait_for_each_other_are_refused() {
     let message =
         refused(|shipped| shipped.replacen("side by side.\nneeds = []", "side by side.\nneeds = [\"clock\"]", 1));
-    assert_eq!(message, "services need each other in a circle: link, clock");
+    assert_eq!(message, "services need each other in a circle: link, clock, tunnel, mesh");
 }
 
 #[test]

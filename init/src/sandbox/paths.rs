@@ -35,6 +35,12 @@ pub fn visible(service: &Service) -> Vec<(PathBuf, Right)> {
     paths
 }
 
+/// Whether the path is one of the machine's devices.
+#[must_use]
+pub fn is_device(path: &Path) -> bool {
+    path.starts_with("/dev")
+}
+
 /// Where a service keeps its state.
 #[must_use]
 pub fn state_dir(service: &Service) -> PathBuf {

@@ -13,7 +13,7 @@ use rustix::{
     process::{chdir, pivot_root},
 };
 
-use super::paths::{Right, visible};
+use super::paths::{Right, is_device, visible};
 use crate::manifest::Service;
 
 /// Where the new tree grows before it becomes `/`. An empty directory of the root file system.
@@ -37,7 +37,7 @@ pub fn enter(service: &Service) -> io::Result<()> {
         mount_bind(&path, &target)?;
         let access = if right == Right::Read { MountFlags::RDONLY } else { MountFlags::empty() };
         // Devices are seen one by one, by name.
-        let device = if path.starts_with("/dev") { MountFlags::NODEV } else { MountFlags::empty() };
+        let device = if is_device(&path) { MountFlags::NODEV } else { MountFlags::empty() };
         mount_remount(&target, MountFlags::BIND | plain.difference(device) | access, c"")?;
     }
     mount_remount(SCAFFOLD, plain | MountFlags::RDONLY, TREE_SIZE)?;

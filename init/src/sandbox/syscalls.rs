@@ -73,8 +73,10 @@ fn uses(group: SyscallGroup) -> &'static [Use] {
         SyscallGroup::Tcp => table::TCP,
         SyscallGroup::Udp => table::UDP,
         SyscallGroup::Netlink => table::NETLINK,
+        SyscallGroup::Route => table::ROUTE,
         SyscallGroup::Packet => table::PACKET,
         SyscallGroup::ClockSet => table::CLOCK_SET,
+        SyscallGroup::Tun => table::TUN,
     }
 }
 
@@ -100,14 +102,16 @@ mod tests {
     use super::*;
     use crate::manifest::Manifest;
 
-    const ALL: [SyscallGroup; 7] = [
+    const ALL: [SyscallGroup; 9] = [
         SyscallGroup::Base,
         SyscallGroup::Files,
         SyscallGroup::Tcp,
         SyscallGroup::Udp,
         SyscallGroup::Netlink,
+        SyscallGroup::Route,
         SyscallGroup::Packet,
         SyscallGroup::ClockSet,
+        SyscallGroup::Tun,
     ];
 
     #[test]
@@ -161,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn of_the_shipped_services_only_web_opens_tcp_sockets_and_listens_and_only_clock_opens_udp_sockets() {
+    fn the_kinds_of_sockets_that_each_shipped_service_opens_and_who_listens_and_who_makes_devices() {
         let manifest: Manifest = include_str!("../../services.toml").parse().unwrap();
         let who = |allowed: &dyn Fn(&Use) -> bool| -> Vec<&str> {
             let services = manifest.services().iter().filter(|service| uses_of(service).any(allowed));
@@ -174,10 +178,16 @@ mod tests {
                     && arguments.iter().any(|of_kind| of_kind.0 == 1 && of_kind.2 == kind as u64)
             }
         };
-        assert_eq!(who(&opens(libc::SOCK_STREAM)), ["web"]);
-        assert_eq!(who(&opens(libc::SOCK_DGRAM)), ["clock"]);
+        assert_eq!(who(&opens(libc::SOCK_STREAM)), ["web", "mesh"]);
+        assert_eq!(who(&opens(libc::SOCK_DGRAM)), ["clock", "tunnel", "mesh"]);
         assert_eq!(who(&opens(libc::SOCK_RAW)), ["link"]);
-        assert_eq!(who(&|(number, _)| *number == libc::SYS_listen), ["web"]);
+        assert_eq!(who(&|(number, _)| *number == libc::SYS_listen), ["web", "mesh"]);
+        let asks = |request: u64| {
+            move |(number, arguments): &Use| {
+                *number == libc::SYS_ioctl && arguments.iter().any(|asked| asked.0 == 1 && asked.2 == request)
+            }
+        };
+        assert_eq!(who(&asks(libc::TUNSETIFF)), ["tunnel"]);
     }
 
     #[test]

@@ -3,12 +3,10 @@
 //! *Does*: ask time servers over the uplinks, set the clock as the core decides, keep the mark, tell others how good the time is.
 //! *Never does*: decide by itself; every correction comes from [`patronus_clock::Discipline`].
 //! *Spec*: `docs/ARCHITECTURE.md`, section "clock".
-#![deny(unsafe_code)]
-
-mod shell;
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    patronus_ipc::run("clock", shell::service::run)
+    patronus_clock::main()
 }

@@ -7,10 +7,14 @@
 #![forbid(unsafe_code)]
 
 mod document;
+mod keeper;
 mod ledger;
 pub mod limit;
+mod moment;
 mod rejection;
+mod service;
 mod snapshot;
+mod store;
 mod validate;
 
 #[cfg(test)]
@@ -21,3 +25,14 @@ pub use ledger::{Decision, Ledger, Moment, ROLL_BACK};
 pub use rejection::Rejection;
 pub use snapshot::{Change, Damage, Head, Record, Secret, Snapshot, TrialRecord};
 pub use validate::validate;
+
+use std::process::ExitCode;
+
+// The shell names the core as any other user does.
+extern crate self as patronus_config;
+
+/// The service: runs until it is told to end.
+#[must_use]
+pub fn main() -> ExitCode {
+    patronus_ipc::run("config", service::run)
+}

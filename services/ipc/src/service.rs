@@ -10,6 +10,9 @@ use tokio::{runtime, task::JoinError};
 
 use crate::{Context, ContextError};
 
+/// Threads for work that blocks, such as a password's hash: one that waits behind four others waits.
+const MOST_BLOCKING_THREADS: usize = 4;
+
 /// Why any service ends before it is told to. `init` starts it again; what it has put into the kernel stays there meanwhile.
 #[derive(Debug, Error)]
 pub enum ServiceError {
@@ -34,6 +37,7 @@ impl ServiceError {
 }
 
 /// Runs `service`, called `name`, until it ends: the whole of a service's `main`.
+#[must_use]
 pub fn run<F, E>(name: &str, service: impl FnOnce(Context) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), E>>,
@@ -55,6 +59,7 @@ where
     E: From<ServiceError>,
 {
     let context = Context::from_env().map_err(ServiceError::from)?;
-    let runtime = runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().max_blocking_threads(MOST_BLOCKING_THREADS).build();
     runtime.map_err(|error| ServiceError::Io("runtime", error))?.block_on(service(context))
 }

@@ -4,7 +4,7 @@
 //! ([`plan`]), the DHCP client as a machine without I/O ([`dhcp`]).
 //! *Never does*: open a socket, read a clock, draw a random number: those come in as arguments from the shell (`main.rs`).
 //! *Spec*: `docs/ARCHITECTURE.md`, section "link"; RFC 2131 for DHCP.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod advertised;
 pub mod agenda;
@@ -18,6 +18,7 @@ pub mod plan;
 pub mod port;
 pub mod resolvers;
 pub mod settings;
+mod shell;
 
 pub use advertised::Advertised;
 pub use agenda::Agenda;
@@ -28,3 +29,14 @@ pub use plan::{Change, plan, rouse};
 pub use port::Port;
 pub use resolvers::Resolvers;
 pub use settings::Settings;
+
+use std::process::ExitCode;
+
+// The shell names the core as any other user does.
+extern crate self as patronus_link;
+
+/// The service: runs until it is told to end.
+#[must_use]
+pub fn main() -> ExitCode {
+    patronus_ipc::run("link", shell::service::run)
+}

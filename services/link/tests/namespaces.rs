@@ -6,15 +6,17 @@ mod lab;
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket},
+    time::Duration,
 };
 
 use dhcproto::v4::MessageType;
 use lab::{
     Lab,
-    scan::scan,
+    scan::{SOURCE_PORT, echoes, scan, scan_with, send_udp},
     server::{SERVER, Server},
 };
 use patronus_ipc::link::{Role, State};
+use patronus_lab::Namespace;
 use patronus_types::{Document, Ipv4Method, Ipv6Method};
 use redb::ReadableTable;
 
@@ -234,6 +236,78 @@ fn a_stranger_on_wan_gets_nothing_from_any_port_and_the_lan_reaches_the_page() {
     let heard = lab.lan.run(move || scan([192, 168, 42, 9].into(), lan, 443..=443)).join().unwrap();
     assert!(heard.iter().any(|packet| packet[9] == 6 && packet[33] == 0x12), "SYN and ACK from the page");
     lab.lan.run(|| TcpStream::connect("192.168.42.1:443").unwrap()).join().unwrap();
+}
+
+/// A claimed box, and a host at another site, 10.9.0.2, behind a cable in the place of the tunnel device `mesh0-0`.
+fn lab_with_another_site() -> (Lab, Namespace) {
+    let mut lab = Lab::new();
+    lab.configure(document());
+    lab.service.start();
+    lab.wait_for("the static address", |state| uplink_address(state).as_deref() == Some("203.0.113.50/24"));
+    lab.wan.ip(&["addr", "add", "203.0.113.1/24", "dev", "w0"]);
+    let far = Namespace::new("far");
+    lab.inside.cable("mesh0-0", &far, "f0");
+    lab.inside.ip(&["link", "set", "mesh0-0", "up"]);
+    lab.inside.ip(&["route", "add", "10.9.0.0/16", "dev", "mesh0-0"]);
+    far.ip(&["addr", "add", "10.9.0.2/16", "dev", "f0"]);
+    far.ip(&["route", "add", "10.7.0.0/24", "via", "10.7.0.1", "dev", "f0", "onlink"]);
+    far.ip(&["route", "add", "203.0.113.0/24", "via", "10.7.0.1", "dev", "f0", "onlink"]);
+    lab.lan.ip(&["addr", "add", "10.7.0.9/24", "dev", "l0"]);
+    for there in ["10.9.0.0/16", "203.0.113.0/24"] {
+        lab.lan.ip(&["route", "add", there, "via", "10.7.0.1"]);
+    }
+    lab.wan.ip(&["route", "add", "10.0.0.0/8", "via", "203.0.113.50"]);
+    (lab, far)
+}
+
+/// Whether one of a few datagrams to an address of `to` arrives.
+fn arrives(from: &Namespace, to: &Namespace, address: &'static str) -> bool {
+    let ear = to.inside(move || UdpSocket::bind((address, 4000)).unwrap());
+    ear.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    from.inside(move || {
+        let mouth = UdpSocket::bind("0.0.0.0:0").unwrap();
+        (0..5).for_each(|_| _ = mouth.send_to(b"word", (address, 4000)));
+    });
+    ear.recv(&mut [0; 8]).is_ok()
+}
+
+#[test]
+fn packets_go_between_the_lan_and_tunnels_and_nowhere_else() {
+    let (lab, far) = lab_with_another_site();
+    patronus_lab::carry::udp(&lab.lan, &far, "10.9.0.2", 1200);
+    patronus_lab::carry::udp(&far, &lab.lan, "10.7.0.9", 1200);
+    for (from, to, address) in [
+        (&lab.wan, &lab.lan, "10.7.0.9"),
+        (&lab.wan, &far, "10.9.0.2"),
+        (&lab.lan, &lab.wan, "203.0.113.1"),
+        (&far, &lab.wan, "203.0.113.1"),
+    ] {
+        assert!(!arrives(from, to, address), "to {address}");
+    }
+    // The way is there: only the filter closes it.
+    assert!(arrives(&lab.lan, &far, "10.9.0.2") && arrives(&far, &lab.lan, "10.7.0.9"));
+    // A router would tell that a packet's last hop was here, or that there is no way; this one is silent towards WAN.
+    for target in [[10, 7, 0, 9], [10, 9, 0, 2], [10, 77, 0, 1]].map(Ipv4Addr::from) {
+        let heard = lab.wan.run(move || scan_with(SERVER, target, 1..=16, 1)).join().unwrap();
+        assert_eq!(heard, Vec::<Vec<u8>>::new(), "packets to a stranger who asks for {target}");
+    }
+}
+
+#[test]
+fn the_page_is_for_the_lan_and_another_site_hears_that_the_box_is_there() {
+    let (lab, far) = lab_with_another_site();
+    let _page = lab.inside.run(|| TcpListener::bind("0.0.0.0:443").unwrap()).join().unwrap();
+    let heard = far.run(|| scan([10, 9, 0, 2].into(), [10, 7, 0, 1].into(), 1..=1024)).join().unwrap();
+    assert_eq!(heard, Vec::<Vec<u8>>::new(), "the page answers another site");
+    assert!(far.inside(|| echoes([10, 7, 0, 1].into())));
+    // Who lives at another site does not come by WAN, not even with an answer to what the box has asked there.
+    let ear = lab.inside.inside(|| UdpSocket::bind("10.7.0.1:4001").unwrap());
+    ear.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    ear.send_to(b"ask", (Ipv4Addr::new(10, 9, 0, 2), SOURCE_PORT)).unwrap();
+    lab.wan.inside(|| send_udp([10, 9, 0, 2].into(), [10, 7, 0, 1].into(), 4001));
+    assert!(ear.recv(&mut [0; 8]).is_err(), "a forged answer was heard");
+    far.inside(|| send_udp([10, 9, 0, 2].into(), [10, 7, 0, 1].into(), 4001));
+    assert!(ear.recv(&mut [0; 8]).is_ok(), "the answer was not heard");
 }
 
 #[test]

@@ -29,6 +29,7 @@ mod prefix_set;
 mod refusal;
 mod registrar;
 mod roster;
+mod shell;
 mod wallclock;
 
 pub use beacon::Beacon;
@@ -44,3 +45,14 @@ pub use refusal::{Refusal, Refusals};
 pub use registrar::{Admitted, Grant, Registrar, SignError};
 pub use roster::{Merged, ObjectKey, Roster};
 pub use wallclock::Wallclock;
+
+use std::process::ExitCode;
+
+// The shell names the core as any other user does.
+extern crate self as patronus_mesh;
+
+/// The service: runs until it is told to end.
+#[must_use]
+pub fn main() -> ExitCode {
+    patronus_ipc::run("mesh", shell::service::run)
+}

@@ -5,10 +5,8 @@
 //! *Spec*: `docs/ipc.md`, section "mesh"; `docs/membership.md`.
 #![forbid(unsafe_code)]
 
-mod shell;
-
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    patronus_ipc::run("mesh", shell::service::run)
+    patronus_mesh::main()
 }

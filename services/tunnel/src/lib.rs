@@ -4,7 +4,7 @@
 //! *Never does*: open a socket or a device, read a clock, draw a random number of its own: those come in as arguments from the shell
 //! (`main.rs`). The one exception is named where it is: WireGuard's protocol core has its own clock and randomness (`noise.rs`).
 //! *Spec*: the WireGuard paper (Donenfeld, NDSS 2017); `docs/tunnel.md`.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod budget;
 pub mod checksum;
@@ -22,6 +22,7 @@ mod received;
 mod reject;
 pub mod segment;
 mod shard;
+mod shell;
 pub mod vnet;
 
 pub use inbox::{Coalesce, Frame};
@@ -32,3 +33,14 @@ pub use prefixes::Prefixes;
 pub use received::Received;
 pub use reject::{Reject, Rejects};
 pub use shard::Shard;
+
+use std::process::ExitCode;
+
+// The shell names the core as any other user does.
+extern crate self as patronus_tunnel;
+
+/// The service: runs until it is told to end.
+#[must_use]
+pub fn main() -> ExitCode {
+    patronus_ipc::run("tunnel", shell::service::run)
+}

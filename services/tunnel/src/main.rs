@@ -3,12 +3,10 @@
 //! *Does*: a thread with its sockets for each uplink slot, a TUN device for each pair of slots; keys and the last wish of `mesh` on disk.
 //! *Never does*: wait for another service to carry packets: it starts from its disk and the kernel.
 //! *Spec*: `docs/tunnel.md`.
-#![deny(unsafe_code)]
-
-mod shell;
+#![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    patronus_ipc::run("tunnel", shell::service::run)
+    patronus_tunnel::main()
 }

@@ -34,3 +34,11 @@ mod reply;
 mod server;
 pub mod shell;
 mod view;
+
+use std::process::ExitCode;
+
+/// The service: runs until it is told to end.
+#[must_use]
+pub fn main() -> ExitCode {
+    patronus_ipc::run("web", shell::run)
+}

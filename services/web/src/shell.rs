@@ -5,7 +5,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use patronus_ipc::{Context, init, link};
+use patronus_ipc::{Context, ServiceError, init, link};
 use patronus_pin::Fingerprint;
 use patronus_store::StoreError;
 use tokio::{
@@ -35,9 +35,9 @@ const FAREWELL_LOOK: Duration = Duration::from_millis(10);
 /// Why the service ends. Always: exit with an error, be restarted.
 #[derive(Debug, thiserror::Error)]
 pub enum ShellError {
-    /// The manifest gives `web` a directory for state.
-    #[error("PATRONUS_STATE_DIR is not set")]
-    NoStateDir,
+    /// As of any service.
+    #[error(transparent)]
+    Service(#[from] ServiceError),
     /// See [`StoreError`].
     #[error("state in web.redb: {0}")]
     Store(#[from] StoreError),
@@ -56,11 +56,11 @@ pub enum ShellError {
 ///
 /// # Errors
 /// See [`ShellError`].
-pub async fn run(context: &Context) -> Result<(), ShellError> {
+pub async fn run(context: Context) -> Result<(), ShellError> {
     // Installed first: PID 1 of a pid namespace gets no default action.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let state_dir = context.state_dir.as_ref().ok_or(ShellError::NoStateDir)?;
+    let state_dir = context.state_dir.as_ref().ok_or(ServiceError::Missing("a directory for state"))?;
     let store = Store::open(state_dir)?;
     let app = Arc::new(App::open(context.ipc_dir.clone(), store)?);
     tokio::spawn(claim_keeper::keep(Arc::clone(&app)));

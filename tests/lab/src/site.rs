@@ -120,6 +120,10 @@ impl Site {
     /// The keys of its slots, as soon as it has so many.
     #[must_use]
     pub fn keys(&self, slots: usize) -> Vec<SlotKey> {
+        // A site makes keys as soon as it is in a network, also when it is the only one there.
+        if self.wait_for("a state", |_| true).applied == Generation(0) {
+            self.apply(1, Vec::new());
+        }
         let state = self.wait_for("slots", |state| state.slots.len() == slots);
         state.slots.iter().map(|slot| slot.public_key).collect()
     }

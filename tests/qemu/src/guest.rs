@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::{Agent, Boot, Console, Machine, Page, Qmp};
+use crate::{Agent, Boot, Console, Machine, Page, Qmp, SecondLan};
 
 /// QEMU ends within this time after its guest has switched off, or after a kill.
 const END_LIMIT: Duration = Duration::from_secs(20);
@@ -27,7 +27,7 @@ pub struct Guest {
     child: Child,
     console: Console,
     qmp: Qmp,
-    page_port: Option<u16>,
+    page_ports: Vec<(u8, u16)>,
     sockets: TempDir,
 }
 
@@ -52,13 +52,13 @@ impl Machine {
         let serial = child.stdout.take().context("QEMU has no output")?;
         let console = Console::follow(serial, log);
         let mut guest = match Qmp::connect(&sockets.path().join("qmp")) {
-            Ok(qmp) => Guest { machine: self, child, console, qmp, page_port: None, sockets },
+            Ok(qmp) => Guest { machine: self, child, console, qmp, page_ports: Vec::new(), sockets },
             Err(error) => {
                 let _ = child.kill();
                 return Err(error);
             }
         };
-        guest.page_port = if guest.machine.has_lan() { Some(guest.find_page_port()?) } else { None };
+        guest.page_ports = guest.find_page_ports()?;
         Ok(guest)
     }
 }
@@ -75,8 +75,17 @@ impl Guest {
     /// # Errors
     /// If the machine has no LAN port.
     pub fn page(&self) -> Result<Page> {
-        let port = self.page_port.context("this machine has no LAN port")?;
-        Ok(Page::at(([127, 0, 0, 1], port).into()))
+        let (_, port) = self.page_ports.first().context("this machine has no LAN port")?;
+        Ok(Page::at(([127, 0, 0, 1], *port).into()))
+    }
+
+    /// The page where it is once the box has moved into another network, through the computer there.
+    ///
+    /// # Errors
+    /// If there is no computer in this network.
+    pub fn page_in(&self, lan: SecondLan) -> Result<Page> {
+        let (_, port) = self.page_ports.iter().find(|(network, _)| *network == lan.0).context("nobody lives there")?;
+        Ok(Page::at(([127, 0, 0, 1], *port).into()))
     }
 
     /// The agent of the test image.
@@ -187,12 +196,23 @@ impl Guest {
         std::mem::replace(&mut self.machine, Machine::new("", boot))
     }
 
-    /// QEMU picks the port itself, so that no two guests can want the same.
-    fn find_page_port(&mut self) -> Result<u16> {
+    /// For each network on the LAN port's wire, the port that leads to the page. QEMU picks it itself, so that no two guests can want the same.
+    fn find_page_ports(&mut self) -> Result<Vec<(u8, u16)>> {
+        let wanted = self.machine.lans();
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
         let table = self.qmp.monitor("info usernet")?;
-        let line = table.lines().find(|line| line.contains("HOST_FORWARD") && line.contains(" 443 "));
-        let port = line.and_then(|line| line.split_whitespace().nth(3)).and_then(|port| port.parse().ok());
-        port.with_context(|| format!("QEMU forwards no port to the page:\n{table}"))
+        // `TCP[HOST_FORWARD] descriptor 127.0.0.1 PORT 192.168.N.1 443 ...`
+        let forward = |network: u8| {
+            let address = format!("192.168.{network}.1");
+            let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+            let mut rows = rows.filter(|row| row.first().is_some_and(|kind| kind.contains("HOST_FORWARD")));
+            let row = rows.find(|row| row.get(4).is_some_and(|to| *to == address))?;
+            Some((network, row.get(3)?.parse().ok()?))
+        };
+        let found: Option<Vec<_>> = wanted.into_iter().map(forward).collect();
+        found.with_context(|| format!("QEMU forwards no port to the page:\n{table}"))
     }
 }
 

@@ -7,6 +7,7 @@
 //! *Spec*: QEMU 7.2 or newer; firmware is OVMF (4 MiB variant).
 
 mod agent;
+pub mod arp;
 mod browser;
 mod console;
 mod disk;
@@ -14,6 +15,7 @@ mod facts;
 mod guest;
 mod http;
 mod image;
+mod internet;
 mod machine;
 pub mod person;
 mod place;
@@ -28,7 +30,8 @@ pub use facts::Facts;
 pub use guest::Guest;
 pub use http::{Page, Response};
 pub use image::Image;
-pub use machine::{Boot, Bus, Machine, Wan};
+pub use internet::Internet;
+pub use machine::{Boot, Bus, Machine, SecondLan, Wan};
 pub use place::Place;
 pub use qmp::Qmp;
 pub use segment::{Segment, Tap};

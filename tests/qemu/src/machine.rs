@@ -47,6 +47,9 @@ pub enum Bus {
     Usb,
 }
 
+/// The hub of the LAN port's wire; those of the WAN ports have the ports' numbers.
+const LAN_HUB: usize = 100;
+
 /// What is plugged into a WAN port.
 #[derive(Clone, Debug)]
 pub enum Wan {
@@ -54,9 +57,16 @@ pub enum Wan {
     Provider,
     /// A wire to a [`crate::Segment`], by the path of its socket.
     Segment(PathBuf),
-    /// Both on one wire: the segment's other boxes have a provider too.
+    /// Both on one wire, for somebody who looks at what the box says to its provider. The provider leads nowhere.
     ProviderOnSegment(PathBuf),
 }
+
+/// The LAN's network at first boot: 192.168.42.0/24.
+const FIRST_LAN: u8 = 42;
+
+/// Another network on the LAN port's wire, for when the box has moved there: 192.168.N.0/24, the box at .1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecondLan(pub u8);
 
 /// A machine, switched off.
 #[derive(Debug)]
@@ -69,8 +79,8 @@ pub struct Machine {
     wan: Vec<Wan>,
     lan: bool,
     lan_port: u16,
+    second_lan: Option<(SecondLan, u16)>,
     lan_segment: Option<PathBuf>,
-    online: bool,
     watchdog: bool,
     agent: bool,
     number: u8,
@@ -90,8 +100,8 @@ impl Machine {
             wan: Vec::new(),
             lan: false,
             lan_port: 0,
+            second_lan: None,
             lan_segment: None,
-            online: false,
             watchdog: true,
             agent: false,
             number: 0,
@@ -127,18 +137,17 @@ impl Machine {
         self
     }
 
+    /// A second computer on the LAN port's wire, in another network, and the local port that leads through it to the page; 0 takes any.
+    #[must_use]
+    pub fn second_lan(mut self, lan: SecondLan, port: u16) -> Self {
+        self.second_lan = Some((lan, port));
+        self
+    }
+
     /// Puts a [`crate::Segment`] on the LAN port's wire as well.
     #[must_use]
     pub fn lan_segment(mut self, path: &Path) -> Self {
         self.lan_segment = Some(path.to_owned());
-        self
-    }
-
-    /// A provider on a segment lets the machines out into the world. Without this it gives addresses, no router, and passes nothing on:
-    /// it would take whatever is sent on the segment to an address of its own network for the computer's.
-    #[must_use]
-    pub fn online(mut self) -> Self {
-        self.online = true;
         self
     }
 
@@ -190,8 +199,10 @@ impl Machine {
         self.disk.as_ref().map(|(disk, _)| disk)
     }
 
-    pub(crate) fn has_lan(&self) -> bool {
-        self.lan
+    /// The networks on the LAN port's wire, as the third byte of their addresses.
+    pub(crate) fn lans(&self) -> Vec<u8> {
+        let second = self.second_lan.map(|(SecondLan(network), _)| network);
+        self.lan.then_some(FIRST_LAN).into_iter().chain(second).collect()
     }
 
     pub(crate) fn has_agent(&self) -> bool {
@@ -247,19 +258,13 @@ impl Machine {
     fn add_networks(&self, arguments: &mut Arguments) {
         for (index, wan) in self.wan.iter().enumerate() {
             let id = format!("wan{index}");
-            wan.add(&id, self.online, arguments);
+            wan.add(&id, index, arguments);
             self.add_port(&id, 0x10 + index, arguments);
         }
         if self.lan {
-            let forward = format!("hostfwd=tcp:127.0.0.1:{}-192.168.42.1:443", self.lan_port);
-            let network = "net=192.168.42.0/24,host=192.168.42.2,dns=192.168.42.3,dhcpstart=192.168.42.15";
-            let computer = format!("{network},restrict=on,ipv6=off,{forward}");
-            match &self.lan_segment {
-                None => {
-                    arguments.add("-netdev", &format!("user,id=lan0,{computer}"));
-                }
-                Some(segment) => arguments.shared_wire("lan0", 2, &computer, segment),
-            }
+            let second = self.second_lan.map(|(SecondLan(network), port)| computer(network, port));
+            let computers: Vec<String> = std::iter::once(computer(FIRST_LAN, self.lan_port)).chain(second).collect();
+            arguments.shared_wire("lan0", LAN_HUB, &computers, self.lan_segment.as_deref());
             self.add_port("lan0", 0x18, arguments);
         }
     }
@@ -297,7 +302,7 @@ impl Bus {
 }
 
 impl Wan {
-    fn add(&self, id: &str, online: bool, arguments: &mut Arguments) {
+    fn add(&self, id: &str, hub: usize, arguments: &mut Arguments) {
         match self {
             Self::Provider => {
                 arguments.add("-netdev", &format!("user,id={id}"));
@@ -306,11 +311,19 @@ impl Wan {
                 arguments.add("-netdev", &segment_end(id, path));
             }
             Self::ProviderOnSegment(path) => {
-                let restrict = if online { "off" } else { "on" };
-                arguments.shared_wire(id, 1, &format!("ipv6=off,restrict={restrict}"), path);
+                // It gives addresses, no router, and passes nothing on: it would take whatever is sent on the segment to an address of
+                // its own network for the computer's.
+                arguments.shared_wire(id, hub, &["ipv6=off,restrict=on".to_owned()], Some(path));
             }
         }
     }
+}
+
+/// A computer on the LAN port's wire, in 192.168.`network`.0/24, that leads from a local port to the page and to nothing else.
+fn computer(network: u8, port: u16) -> String {
+    let net = format!("192.168.{network}");
+    let addresses = format!("net={net}.0/24,host={net}.2,dns={net}.3,dhcpstart={net}.15");
+    format!("{addresses},restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:{port}-{net}.1:443")
 }
 
 /// The end of a wire that leads to a segment.
@@ -333,13 +346,25 @@ impl Arguments {
         self
     }
 
-    /// One wire with three ends: the port `id`, QEMU's own network with `options`, a segment.
-    fn shared_wire(&mut self, id: &str, hub: u8, options: &str, segment: &Path) {
+    /// One wire with several ends: the port `id`, QEMU's own networks with these options, a segment.
+    fn shared_wire(&mut self, id: &str, hub: usize, networks: &[String], segment: Option<&Path>) {
+        if let ([network], None) = (networks, segment) {
+            self.add("-netdev", &format!("user,id={id},{network}"));
+            return;
+        }
         self.add("-netdev", &format!("hubport,id={id},hubid={hub}"));
-        self.add("-netdev", &format!("user,id=user{hub},{options}"));
-        self.add("-netdev", &format!("hubport,id=hub{hub}-user,hubid={hub},netdev=user{hub}"));
-        self.add("-netdev", &segment_end(&format!("segment{hub}"), segment));
-        self.add("-netdev", &format!("hubport,id=hub{hub}-segment,hubid={hub},netdev=segment{hub}"));
+        let networks = (0..).zip(networks).map(|(number, options)| {
+            let name = format!("user{hub}-{number}");
+            (format!("user,id={name},{options}"), name)
+        });
+        let segment = segment.map(|path| {
+            let name = format!("segment{hub}");
+            (segment_end(&name, path), name)
+        });
+        for (end, name) in networks.chain(segment) {
+            self.add("-netdev", &end);
+            self.add("-netdev", &format!("hubport,id=hub-{name},hubid={hub},netdev={name}"));
+        }
     }
 
     fn device(&mut self, value: &str) -> &mut Self {

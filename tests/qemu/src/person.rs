@@ -40,19 +40,24 @@ impl FirstBoot<'_> {
     /// # Errors
     /// If the page does not answer, or answers something else.
     pub fn send(&self, cookie: &str, csrf: &str, site: &str) -> Result<Response> {
-        let fields = [
+        self.send_wishes(cookie, csrf, &Wishes { site, ..Wishes::default() })
+    }
+
+    fn send_wishes(&self, cookie: &str, csrf: &str, wishes: &Wishes<'_>) -> Result<Response> {
+        let ports = wishes.wan.iter().map(|port| (*port, "wan")).chain([(wishes.lan_port, "lan")]);
+        let ports: Vec<(String, &str)> =
+            ports.flat_map(|(port, role)| [(format!("role-{port}"), role), (format!("ipv4-{port}"), "dhcp")]).collect();
+        let mut fields = vec![
             ("csrf", csrf),
-            ("site", site),
+            ("site", wishes.site),
             ("timezone", "Europe/Zurich"),
             ("password", PASSWORD),
             ("password-again", PASSWORD),
-            ("lan-address", "192.168.42.1/24"),
-            ("network", "create"),
-            ("role-eth0", "wan"),
-            ("ipv4-eth0", "dhcp"),
-            ("role-eth1", "lan"),
-            ("ipv4-eth1", "dhcp"),
+            ("lan-address", wishes.lan),
+            ("network", if wishes.token.is_some() { "join" } else { "create" }),
         ];
+        fields.extend(wishes.token.map(|token| ("token", token)));
+        fields.extend(ports.iter().map(|(name, value)| (name.as_str(), *value)));
         post_form(self.page, "/setup", Some(cookie), &fields)
     }
 
@@ -61,10 +66,44 @@ impl FirstBoot<'_> {
     /// # Errors
     /// If the page does not answer, or answers something else.
     pub fn claim(&self, site: &str) -> Result<()> {
+        self.claim_as(&Wishes { site, ..Wishes::default() })
+    }
+
+    /// The same with more wishes. If the LAN gets another address, the page is there afterwards.
+    ///
+    /// # Errors
+    /// If the page does not answer, or answers something else.
+    pub fn claim_as(&self, wishes: &Wishes<'_>) -> Result<()> {
         let (cookie, csrf) = self.open()?;
-        let answer = self.send(&cookie, &csrf, site)?;
+        let answer = self.send_wishes(&cookie, &csrf, wishes)?;
+        if answer.status == StatusCode::OK && answer.body.contains("/setup/finish") {
+            // The page moves: the answer to this may get lost, and whether it worked is seen at the new address.
+            let _ = post_form(self.page, "/setup/finish", Some(&cookie), &[("csrf", &csrf)]);
+            return Ok(());
+        }
         ensure!(answer.status == StatusCode::SEE_OTHER, "not claimed: {} {}", answer.status, answer.body);
         Ok(())
+    }
+}
+
+/// What a person chooses at first boot.
+#[derive(Clone, Copy, Debug)]
+pub struct Wishes<'a> {
+    /// The site's name.
+    pub site: &'a str,
+    /// The router's address on the LAN.
+    pub lan: &'a str,
+    /// The uplinks' ports, all with DHCP.
+    pub wan: &'a [&'a str],
+    /// The LAN's port.
+    pub lan_port: &'a str,
+    /// Join a network with this, instead of being the first of one.
+    pub token: Option<&'a str>,
+}
+
+impl Default for Wishes<'_> {
+    fn default() -> Self {
+        Self { site: "site", lan: "192.168.42.1/24", wan: &["eth0"], lan_port: "eth1", token: None }
     }
 }
 
@@ -113,6 +152,16 @@ impl Api {
     pub fn boot_id(&self) -> Result<String> {
         let id = self.status()?.pointer("/machine/boot_id").and_then(Value::as_str).map(str::to_owned);
         id.context("the status has no boot id")
+    }
+
+    /// Sends JSON; the answer's body, which must be a good one.
+    ///
+    /// # Errors
+    /// If the page does not answer, or answers something else.
+    pub fn post(&self, path: &str, body: &Value) -> Result<Value> {
+        let answer = self.ask(&Method::POST, path, "application/json", &body.to_string())?;
+        ensure!(answer.status.is_success(), "{path}: {} {}", answer.status, answer.body);
+        Ok(if answer.body.is_empty() { Value::Null } else { serde_json::from_str(&answer.body)? })
     }
 
     /// A page of the API, which must be there.

@@ -41,6 +41,13 @@ pub struct Tap {
     frames: Receiver<Arc<[u8]>>,
 }
 
+/// The sending half of a [`Tap`], for others to send with.
+#[derive(Clone, Debug)]
+pub(crate) struct Outlet {
+    number: usize,
+    hub: Hub,
+}
+
 #[derive(Clone, Debug, Default)]
 struct Hub(Arc<Mutex<Plugs>>);
 
@@ -48,6 +55,8 @@ struct Hub(Arc<Mutex<Plugs>>);
 struct Plugs {
     next: usize,
     queues: BTreeMap<usize, SyncSender<Arc<[u8]>>>,
+    /// Frames that found a full queue.
+    lost: BTreeMap<usize, u64>,
 }
 
 impl Segment {
@@ -89,10 +98,27 @@ impl Tap {
         self.hub.spread(self.number, frame);
     }
 
+    /// Frames that came while nobody took any.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.hub.0.lock().unwrap_or_else(PoisonError::into_inner).lost.get(&self.number).copied().unwrap_or_default()
+    }
+
+    /// Another way to send as this plug.
+    pub(crate) fn outlet(&self) -> Outlet {
+        Outlet { number: self.number, hub: self.hub.clone() }
+    }
+
     /// The next frame from anybody else, if one comes in time.
     #[must_use]
     pub fn receive(&self, limit: Duration) -> Option<Arc<[u8]>> {
         self.frames.recv_timeout(limit).ok()
+    }
+}
+
+impl Outlet {
+    pub(crate) fn send(&self, frame: &[u8]) {
+        self.hub.spread(self.number, frame);
     }
 }
 
@@ -118,10 +144,13 @@ impl Hub {
 
     fn spread(&self, from: usize, frame: &[u8]) {
         let frame: Arc<[u8]> = frame.into();
-        let plugs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, queue) in plugs.queues.iter().filter(|(number, _)| **number != from) {
+        let mut plugs = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Plugs { queues, lost, .. } = &mut *plugs;
+        for (number, queue) in queues.iter().filter(|(number, _)| **number != from) {
             // A full queue loses the frame, as on a real wire.
-            let _ = queue.try_send(frame.clone());
+            if queue.try_send(frame.clone()).is_err() {
+                *lost.entry(*number).or_default() += 1;
+            }
         }
     }
 

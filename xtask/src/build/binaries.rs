@@ -18,10 +18,13 @@ use crate::workspace::Workspace;
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// The package of `/init`.
 pub(super) const INIT: &str = "patronus-init";
+/// The package of every service that is shipped.
+const SERVICES: &str = "patronus-services";
 
 /// What the build needs to know of the manifest; `init` reads the whole of it.
 #[derive(Debug, Deserialize)]
 struct Manifest {
+    #[serde(default)]
     service: Vec<Service>,
 }
 
@@ -51,12 +54,11 @@ pub(super) struct Programs {
 pub(super) fn build(workspace: &Workspace, variant: &Variant) -> Result<Programs> {
     let shipped =
         std::fs::read_to_string(workspace.root.join("init/services.toml")).context("read init/services.toml")?;
-    let mut packages: BTreeSet<String> = programs_of(&shipped)?.into_values().collect();
-    packages.insert(INIT.to_owned());
+    let packages = BTreeSet::from([INIT.to_owned(), SERVICES.to_owned()]);
     progress::step("compile the services", || compile(workspace, &packages))?;
 
     let manifest = format!("{shipped}{}", variant.more_services);
-    let placed = placed(&manifest, variant)?;
+    let placed = placed(&shipped, variant)?;
     let extras: BTreeSet<String> = placed.values().filter(|package| !packages.contains(*package)).cloned().collect();
     if !extras.is_empty() {
         progress::step("compile the programs of the test image", || compile(workspace, &extras))?;
@@ -68,9 +70,11 @@ pub(super) fn build(workspace: &Workspace, variant: &Variant) -> Result<Programs
     Ok(Programs { manifest, files, init: read(workspace, INIT)?, packages })
 }
 
-/// Path in the root -> package, with the variant's replacements.
-fn placed(manifest: &str, variant: &Variant) -> Result<BTreeMap<String, String>> {
-    let mut placed = programs_of(manifest)?;
+/// Path in the root -> package, with the variant's additions and replacements.
+fn placed(shipped: &str, variant: &Variant) -> Result<BTreeMap<String, String>> {
+    let mut placed: BTreeMap<String, String> =
+        programs_of(shipped)?.into_keys().map(|path| (path, SERVICES.to_owned())).collect();
+    placed.extend(programs_of(&variant.more_services)?);
     for (service, package) in &variant.replaced {
         let place = placed.get_mut(&format!("bin/{service}"));
         *place.with_context(|| format!("{service} is not in the manifest"))? = package.clone();
@@ -160,6 +164,7 @@ mod tests {
             replaced: BTreeMap::from([(service.to_owned(), "patronus-probe".to_owned())]),
             ..Variant::default()
         };
+        assert_eq!(placed(MANIFEST, &Variant::default()).unwrap()["bin/web"], SERVICES);
         assert_eq!(placed(MANIFEST, &replace("web")).unwrap()["bin/web"], "patronus-probe");
         assert!(placed(MANIFEST, &replace("mail")).is_err());
     }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use patronus_qemu::{Boot, Bus, Disk, Facts, Guest, Machine, Page, Place, Wan};
+use patronus_qemu::{Boot, Bus, Disk, Facts, Guest, Machine, Page, Place, SecondLan, Wan};
 
 use crate::{interrupt::Interrupt, workspace::Workspace};
 
@@ -25,6 +25,10 @@ const FACTS_LIMIT: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The first box's page is here, if the port is free; the next one's is one higher.
 const FIRST_PORT: u16 = 8443;
+/// And here once its LAN has moved.
+const FIRST_PORT_AFTER_MOVE: u16 = 9443;
+/// The first box's LAN; the next one's has the next number.
+const FIRST_LAN: u8 = 42;
 /// Everything that an image brings; the rest belongs to the box.
 const SYSTEM_PARTITIONS: [&str; 4] = ["esp", "xbootldr", "root-a", "root-b"];
 
@@ -35,6 +39,8 @@ pub struct Site {
     directory: PathBuf,
     guest: Guest,
     page: Page,
+    /// The LAN that this box should move to, and the page there. The first one stays.
+    moved: Option<(SecondLan, Page)>,
 }
 
 impl Site {
@@ -42,7 +48,7 @@ impl Site {
     ///
     /// # Errors
     /// If its directory cannot be written or QEMU does not start.
-    pub fn start(workspace: &Workspace, image: &Path, number: u8, wan: Wan, fresh: bool) -> Result<Self> {
+    pub fn start(workspace: &Workspace, image: &Path, number: u8, uplinks: Vec<Wan>, fresh: bool) -> Result<Self> {
         let directory = workspace.target.join(format!("run/site{number}"));
         if fresh && directory.exists() {
             fs::remove_dir_all(&directory)?;
@@ -51,10 +57,16 @@ impl Site {
         let disk = prepare_disk(&directory, image)?;
         let boot = prepare_firmware(&directory)?;
         let machine = Machine::new(&format!("patronus-site{number}"), boot).number(number).disk(disk, Bus::Virtio);
-        let machine = machine.wan(wan).online().lan().lan_port(free_port(FIRST_PORT + u16::from(number) - 1));
+        let machine = uplinks.into_iter().fold(machine, Machine::wan).lan();
+        let mut machine = machine.lan_port(free_port(FIRST_PORT + u16::from(number) - 1));
+        let second = (number > 1).then(|| SecondLan(FIRST_LAN + number - 1));
+        if let Some(lan) = second {
+            machine = machine.second_lan(lan, free_port(FIRST_PORT_AFTER_MOVE + u16::from(number) - 1));
+        }
         let guest = machine.start(File::create(directory.join("console.log"))?)?;
         let page = guest.page()?;
-        Ok(Self { number, directory, guest, page })
+        let moved = second.map(|lan| guest.page_in(lan).map(|page| (lan, page))).transpose()?;
+        Ok(Self { number, directory, guest, page, moved })
     }
 
     /// Counted from 1.
@@ -68,7 +80,7 @@ impl Site {
     /// If the box ends, or the page does not answer in time.
     pub fn wait_for_page(&mut self, interrupt: &Interrupt) -> Result<()> {
         let deadline = Instant::now() + BOOT_LIMIT;
-        while !interrupt.raised() && self.page.get("/").is_err() {
+        while !interrupt.raised() && self.answering().is_none() {
             if !self.guest.is_on()? || Instant::now() > deadline {
                 let log = self.directory.join("console.log");
                 bail!("the page of site {} does not answer; the console is in {}", self.number, log.display());
@@ -78,6 +90,12 @@ impl Site {
         Ok(())
     }
 
+    /// The page where it is now: a box that is set up may have moved.
+    fn answering(&self) -> Option<&Page> {
+        let pages = std::iter::once(&self.page).chain(self.moved.as_ref().map(|(_, page)| page));
+        pages.into_iter().find(|page| page.get("/").is_ok())
+    }
+
     /// Says where the page is and how to trust it.
     ///
     /// # Errors
@@ -85,13 +103,18 @@ impl Site {
     pub fn introduce(&self) -> Result<()> {
         let facts = self.facts();
         println!("\nSite {}\n  page         {}", self.number, self.page.url());
+        if let Some((SecondLan(network), page)) = &self.moved {
+            println!("  or, moved    {} once its LAN address is 192.168.{network}.1/24", page.url());
+        }
         match facts.claim_code {
             Some(code) => println!("  claim code   {code}"),
             None => println!("  claim code   none: this box is set up; sign in, or start over with --fresh"),
         }
         println!(
             "  certificate  SHA-256 {}",
-            facts.fingerprint.map_or_else(|| self.page.get("/").map(|a| a.fingerprint), Ok)?
+            facts
+                .fingerprint
+                .map_or_else(|| self.answering().unwrap_or(&self.page).get("/").map(|a| a.fingerprint), Ok)?
         );
         println!("  console      {}", self.directory.join("console.log").display());
         Ok(())

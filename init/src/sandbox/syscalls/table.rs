@@ -94,6 +94,7 @@ pub(super) const LISTEN: &[Use] = &[(SYS_listen, ANY)];
 pub(super) const UDP: &[Use] = &[
     (SYS_socket, &[is(0, AF_INET), Argument(1, TYPE, SOCK_DGRAM as u64)]),
     (SYS_socket, &[is(0, AF_INET6), Argument(1, TYPE, SOCK_DGRAM as u64)]),
+    (SYS_ioctl, &[is(1, SIOCGIFINDEX as c_int)]), // Multicast goes out by a device's number.
 ];
 
 /// Devices, addresses, routes and the packet filter.
@@ -102,6 +103,9 @@ pub(super) const NETLINK: &[Use] = &[
     (SYS_ioctl, &[is(1, SIOCGIFINDEX as c_int)]), (SYS_ioctl, &[is(1, SIOCGIFFLAGS as c_int)]),
     (SYS_ioctl, &[is(1, SIOCGIFHWADDR as c_int)]), (SYS_ioctl, &[is(1, SIOCETHTOOL as c_int)]),
 ];
+
+/// Devices, addresses and routes alone: who may change the network may not for that reason open the packet filter.
+pub(super) const ROUTE: &[Use] = &[(SYS_socket, &[is(0, AF_NETLINK), is(2, NETLINK_ROUTE)])];
 
 /// Packets without an address of one's own: DHCP, router solicitations.
 pub(super) const PACKET: &[Use] = &[
@@ -113,6 +117,12 @@ pub(super) const PACKET: &[Use] = &[
 /// The time of day.
 pub(super) const CLOCK_SET: &[Use] =
     &[(SYS_clock_settime, ANY), (SYS_clock_adjtime, ANY), (SYS_adjtimex, ANY), (SYS_settimeofday, ANY)];
+
+/// TUN devices: made, told what they may hand over at once, kept over a restart; and the size of the packets below them.
+pub(super) const TUN: &[Use] = &[
+    (SYS_ioctl, &[is(1, TUNSETIFF as c_int)]), (SYS_ioctl, &[is(1, TUNSETOFFLOAD as c_int)]),
+    (SYS_ioctl, &[is(1, TUNSETPERSIST as c_int)]), (SYS_ioctl, &[is(1, SIOCGIFMTU as c_int)]),
+];
 
 /// `linux/prctl.h`; too new for the C library's header.
 const PR_GET_AUXV: c_int = 0x4155_5856;

@@ -28,6 +28,7 @@ use super::{
     kernel::Picture,
     publish, solicit,
     store::Store,
+    sysfs,
 };
 
 /// Groups of `linux/rtnetlink.h` as bits: links, IPv4 and IPv6 addresses, IPv6 routes (advertised routers), neighbour discovery options that
@@ -37,6 +38,7 @@ const NOTIFICATIONS: u32 = 1 | 1 << 4 | 1 << 8 | 1 << 10 | 1 << 19;
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     firewall::close()?;
+    sysfs::forward().map_err(|error| ServiceError::Io("forwarding", error))?;
     let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| ServiceError::Io("netlink", error))?;
     tokio::spawn(connection);
     let mut notifications = subscribe().map_err(|error| ServiceError::Io("netlink notifications", error))?;

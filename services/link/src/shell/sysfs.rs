@@ -1,17 +1,29 @@
 //! What the kernel tells through `/sys` and `/proc/sys` and not through netlink.
 //!
 //! *Does*: a port's place, driver and speed; its IPv6 settings, read and written.
-//! *Never does*: write anything but what [`set_ipv6_mode`] writes below `/proc/sys/net/ipv6/conf/DEVICE`.
+//! *Never does*: write anything but what [`forward`] says, and what [`set_ipv6_mode`] writes below `/proc/sys/net/ipv6/conf/DEVICE`.
 //! *Spec*: Linux `Documentation/networking/ip-sysctl.rst`.
 
 use std::{fs, io, path::Path};
 
 use patronus_link::{limit, network::Ipv6Mode};
 
+/// What makes a router of a host.
+const FORWARDING: [&str; 2] = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
+
 /// Where IPv6 is spoken, in any mode: an address of its own made from the Ethernet address (`init` has set the default to none), told to all
 /// neighbours once it is checked, and not more of them than this service looks at.
 const SPEAKING: [(&str, u32); 3] =
     [("addr_gen_mode", 0), ("ndisc_notify", 1), ("max_addresses", limit::KERNEL_ADDRESSES)];
+
+/// Makes the kernel route. What it may route, the packet filter says, which must be there before.
+pub(crate) fn forward() -> io::Result<()> {
+    FORWARDING.iter().try_for_each(|setting| {
+        // Written again, the same would make the kernel forget the routers that it knows.
+        let is_set = fs::read_to_string(setting)?.trim() == "1";
+        if is_set { Ok(()) } else { fs::write(setting, "1") }
+    })
+}
 
 /// Where the port sits, by bus address; empty for virtual ports.
 pub(crate) fn path(device: &str) -> String {

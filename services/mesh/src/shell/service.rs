@@ -246,7 +246,9 @@ impl Service {
 
     fn follow_sources(&mut self, link: Option<&link::State>, tunnel: Option<&tunnel::Reply>, now: Now) {
         let Some(link) = link else { return };
-        let is_new = self.lan.follow(&sources::devices(link));
+        // A box that is in no network and wants into none has nobody to hear.
+        let is_quiet = matches!(self.phase, Phase::Alone);
+        let is_new = self.lan.follow(&if is_quiet { Vec::new() } else { sources::devices(link) });
         let Phase::Member(member) = &mut self.phase else { return };
         if is_new {
             member.mesh.handle_new_neighbourhood(now);

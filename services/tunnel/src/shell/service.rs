@@ -108,6 +108,10 @@ impl Service {
         let mut present = self.store.underlay().slots.clone();
         // What was there before a restart may not be there any more, or not yet: `link` will say.
         present.retain(|_, device| sys::mtu(device.as_str()).is_ok());
+        // A box that is in no network has nobody to hear: no sockets, no threads, no keys.
+        if !self.store.has_wish() {
+            present.clear();
+        }
         for slot in self.slots.numbers() {
             if present.get(&slot) != self.slots.device(slot) {
                 self.slots.stop(slot);
@@ -133,7 +137,7 @@ impl Service {
                 }
                 let generation = wish.generation;
                 self.store.keep_desired(*wish)?;
-                self.bring_about().await?;
+                self.follow_underlay().await?;
                 Ok(Reply::Applied(generation))
             }
             Request::Rotate(slot) => self.rotate(slot).await,

@@ -8,7 +8,7 @@ use std::{collections::BTreeMap, net::IpAddr, path::Path};
 
 use patronus_ipc::tunnel::Desired;
 use patronus_store::{Place, StoreError};
-use patronus_types::{PortName, UplinkSlot};
+use patronus_types::{Generation, PortName, UplinkSlot};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -70,6 +70,11 @@ impl Store {
     /// The last wish.
     pub(crate) fn desired(&self) -> &Desired {
         &self.desired
+    }
+
+    /// Whether there has ever been one: `mesh` has none while the box is in no network.
+    pub(crate) fn has_wish(&self) -> bool {
+        self.desired.generation > Generation(0)
     }
 
     /// Keeps a wish.

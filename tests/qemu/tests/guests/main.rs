@@ -7,6 +7,7 @@ mod budget;
 mod data;
 mod first_boot;
 mod kernel;
+mod mesh;
 mod power;
 mod sandbox;
 mod slots;

@@ -6,7 +6,7 @@ use patronus_qemu::{Image, Place};
 use crate::story::{BOOT, Router};
 
 /// The services whose place the probe takes.
-const SERVICES: [&str; 4] = ["config", "link", "clock", "web"];
+const SERVICES: [&str; 6] = ["config", "link", "clock", "web", "tunnel", "mesh"];
 
 #[test]
 fn no_service_can_do_what_the_manifest_does_not_grant() -> Result<()> {

@@ -71,16 +71,14 @@ fn a_disk_that_never_appears_leads_to_a_restart() -> Result<()> {
 fn a_pid_1_that_ends_gets_three_tries_then_the_other_slot_boots() -> Result<()> {
     let router = with_fault_in_slot_a("exit")?;
     boots_from_slot_b(&router, FALL_BACK)?;
-    assert_eq!(router.guest.console().text().matches("faulty: ends").count(), 3);
-    Ok(())
+    says_three_times("faulty: ends", &router.guest.console().text())
 }
 
 #[test]
 fn a_pid_1_that_hangs_gets_three_tries_by_the_watchdog_then_the_other_slot_boots() -> Result<()> {
     let router = with_fault_in_slot_a("hang")?;
     boots_from_slot_b(&router, WATCHDOG_FALL_BACK)?;
-    assert_eq!(router.guest.console().text().matches("faulty: hangs").count(), 3);
-    Ok(())
+    says_three_times("faulty: hangs", &router.guest.console().text())
 }
 
 #[test]
@@ -90,7 +88,7 @@ fn a_blessed_entry_wears_out_after_three_failures_and_the_other_slot_boots() -> 
     let router = Router::switch_on(scratch, machine)?;
     boots_from_slot_b(&router, FALL_BACK)?;
     let text = router.guest.console().text();
-    assert_eq!(text.matches("faulty: ends").count(), 3);
+    says_three_times("faulty: ends", &text)?;
     ensure!(text.contains("this boot entry failed 3 times in a row"), "nobody said why:\n{text}");
     Ok(())
 }
@@ -122,6 +120,13 @@ fn with_both_slots_out_of_tries_the_recovery_entry_boots() -> Result<()> {
 fn boots_from_slot_b(router: &Router, limit: Duration) -> Result<()> {
     router.guest.console().wait_for("patronus: slot b", limit)?;
     router.page()?;
+    Ok(())
+}
+
+/// One line for each try; if there are more or fewer, the whole console says what happened instead.
+fn says_three_times(line: &str, console: &str) -> Result<()> {
+    let count = console.matches(line).count();
+    ensure!(count == 3, "\"{line}\" {count} times:\n{console}");
     Ok(())
 }
 

@@ -15,7 +15,7 @@ use crate::story::{Api, BOOT, FirstBoot, Router};
 /// A killed service is back within this time: back-off begins at 100 ms, the machine is emulated.
 const BACK_LIMIT: Duration = Duration::from_secs(60);
 /// The services that ship, by the manifest.
-const SERVICES: [&str; 4] = ["config", "link", "clock", "web"];
+const SERVICES: [&str; 6] = ["config", "link", "clock", "web", "tunnel", "mesh"];
 
 /// A process as the agent shows it.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +45,7 @@ fn kill_9_of_every_service_restarts_it_and_leaves_the_others_alone() -> Result<(
     let page = router.page()?;
     FirstBoot { page: &page, code: &router.claim_code()? }.claim("kill")?;
     let configuration = Api::sign_in(&page)?.configuration()?;
+    all_running(&router)?;
     let mut agent = router.guest.agent(BOOT)?;
     for victim in SERVICES {
         let before = pids(&mut agent)?;
@@ -100,9 +101,13 @@ fn a_service_that_is_killed_again_and_again_is_never_given_up() -> Result<()> {
 fn nothing_runs_that_the_manifest_does_not_name() -> Result<()> {
     let router = Router::with_agent("manifest-only")?;
     router.page()?;
-    let processes = processes(&mut router.guest.agent(BOOT)?)?;
+    let processes = all_running(&router)?;
     let names: BTreeSet<&str> = processes.iter().map(|process| process.name.as_str()).collect();
-    assert_eq!(names, BTreeSet::from(["agent", "clock", "config", "init", "link", "web"]), "{processes:#?}");
+    assert_eq!(
+        names,
+        BTreeSet::from(["agent", "clock", "config", "init", "link", "mesh", "tunnel", "web"]),
+        "{processes:#?}"
+    );
     let strays: Vec<&Process> =
         processes.iter().filter(|process| process.pid != 1 && process.parent != 1 && process.name == "init").collect();
     assert!(strays.is_empty(), "{strays:#?}");
@@ -113,10 +118,16 @@ fn nothing_runs_that_the_manifest_does_not_name() -> Result<()> {
 fn every_service_runs_with_the_rights_of_the_manifest_and_no_others() -> Result<()> {
     let router = Router::with_agent("rights")?;
     router.page()?;
-    let processes = processes(&mut router.guest.agent(BOOT)?)?;
+    let processes = all_running(&router)?;
     // uid and capabilities as in init/services.toml: NET_ADMIN is bit 12, NET_RAW 13, SYS_TIME 25, NET_BIND_SERVICE 10.
-    let rights =
-        [("config", 10001, 0), ("link", 10002, 1 << 12 | 1 << 13), ("clock", 10003, 1 << 25), ("web", 10004, 1 << 10)];
+    let rights = [
+        ("config", 10001, 0),
+        ("link", 10002, 1 << 12 | 1 << 13),
+        ("clock", 10003, 1 << 25),
+        ("web", 10004, 1 << 10),
+        ("tunnel", 10005, 1 << 12),
+        ("mesh", 10006, 0),
+    ];
     for (service, uid, capabilities) in rights {
         let process = processes.iter().find(|process| process.name == service && process.parent == 1);
         let process = process.or_else(|| processes.iter().rfind(|process| process.name == service)).context(service)?;
@@ -149,6 +160,22 @@ fn orphans_are_reaped() -> Result<()> {
             return Ok(());
         }
         ensure!(Instant::now() < deadline, "still there: {left:#?}");
+    }
+}
+
+/// Every process, once the last service has started: the page answers before that.
+fn all_running(router: &Router) -> Result<Vec<Process>> {
+    let mut agent = router.guest.agent(BOOT)?;
+    let deadline = Instant::now() + BACK_LIMIT;
+    loop {
+        let processes = processes(&mut agent)?;
+        // A process that has not come to its program yet is still called `init`.
+        let is_there = |service: &&str| processes.iter().any(|process| process.name == **service);
+        if SERVICES.iter().all(|service| is_there(service)) {
+            return Ok(processes);
+        }
+        ensure!(Instant::now() < deadline, "not all services have started: {processes:#?}");
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket};
-use patronus_qemu::{Segment, Tap};
+use patronus_qemu::{Segment, Tap, arp};
 
 /// Burst and pause: about 20,000 frames a second at most.
 const BURST: u32 = 64;
@@ -18,7 +18,6 @@ const PAUSE: Duration = Duration::from_millis(3);
 /// Our own port and address on the wire.
 const SOURCE_PORT: u16 = 40_000;
 const MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x77, 0x77, 0x77];
-const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 
 #[derive(Clone, Copy, Debug)]
 pub enum Protocol {
@@ -107,8 +106,8 @@ impl Stranger {
     }
 
     fn handle(&self, frame: &[u8]) {
-        if frame.get(12..14) == Some(&ETHERTYPE_ARP[..]) {
-            self.answer_arp(frame);
+        if let Some(answer) = arp::answer(frame, self.own.into(), MAC) {
+            self.tap.send(&answer);
         } else if frame.get(6..12) == Some(&self.target.mac[..]) && self.is_for_us(frame) {
             self.answers.set(self.answers.get() + 1);
         }
@@ -126,21 +125,6 @@ impl Stranger {
             Some(NetSlice::Ipv6(ip)) => ip.header().destination() == link_local(MAC),
             _ => false,
         }
-    }
-
-    fn answer_arp(&self, request: &[u8]) {
-        let (Some(asker), Some(wanted)) = (request.get(22..32), request.get(38..42)) else { return };
-        if wanted != self.own {
-            return;
-        }
-        let mut reply = Vec::with_capacity(42);
-        reply.extend_from_slice(asker.get(..6).unwrap_or_default());
-        reply.extend_from_slice(&MAC);
-        reply.extend_from_slice(&[0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 2]);
-        reply.extend_from_slice(&MAC);
-        reply.extend_from_slice(&self.own);
-        reply.extend_from_slice(asker);
-        self.tap.send(&reply);
     }
 
     /// A neighbour advertisement: solicited, override, our address, our MAC as target link-layer address.

@@ -1,0 +1,22 @@
+//! All services in one program: the name under which it is started says which one it is.
+//!
+//! *Does*: hand over to that service.
+//! *Never does*: anything of its own. What a service may do follows from its sandbox, not from what its program holds.
+//! *Spec*: `docs/adr/0004-one-program.md`.
+#![forbid(unsafe_code)]
+
+use std::{env, path::Path, process::ExitCode};
+
+fn main() -> ExitCode {
+    let path = env::args_os().next().unwrap_or_default();
+    match Path::new(&path).file_name().and_then(|name| name.to_str()) {
+        Some("clock") => patronus_clock::main(),
+        Some("config") => patronus_config::main(),
+        Some("link") => patronus_link::main(),
+        Some("web") => patronus_web::main(),
+        other => {
+            println!("{} is no service", other.unwrap_or("this"));
+            ExitCode::FAILURE
+        }
+    }
+}

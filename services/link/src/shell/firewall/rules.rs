@@ -1,0 +1,122 @@
+//! What the packet filter lets through.
+//!
+//! *Does*: the LAN reaches the box and, through tunnels, other sites' LANs; from WAN come tunnels, discovery, the calls of sites to a seed,
+//! and answers.
+//! *Never does*: answer a stranger: what is not accepted is dropped, and of what the kernel itself would say to him (a reset, an ICMP error)
+//! nothing leaves, also where a port is open and its service is away.
+//! *Spec*: RFC 4861 sections 6.1 and 7.1 (hop limit 255); RFC 4890 section 4.4; RFC 1122 section 3.3.4.2 (strong host); RFC 3704.
+
+use netlink_packet_netfilter::nftables::MetaKey;
+use patronus_link::{
+    datagram::CLIENT_PORT,
+    network::{DISCOVERY_PORT, LAN_DEVICE, SEED_PORT, TUNNEL_DEVICES, TUNNEL_PORTS},
+};
+
+use super::expression::{
+    ACCEPT, DROP, Devices, NETWORK_HEADER, Rule, TRANSPORT_HEADER, came_by, destination_is, established_or_related,
+    leaves_by, meta_is, payload_has, payload_in, payload_is, verdict,
+};
+
+const LO: Devices = Devices::One("lo");
+const LAN: Devices = Devices::One(LAN_DEVICE);
+const TUNNELS: Devices = Devices::Beginning(TUNNEL_DEVICES);
+/// `NFPROTO_IPV6`.
+const IPV6: u8 = 10;
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
+/// RFC 792, RFC 4443 section 4.1.
+const ECHO_REQUEST: u8 = 8;
+const ECHO_REQUEST_V6: u8 = 128;
+/// RFC 4861 section 4: router advertisement, neighbour solicitation, neighbour advertisement.
+const NEIGHBOUR_DISCOVERY: [u8; 2] = [134, 136];
+/// RFC 792: destination unreachable; time exceeded and parameter problem.
+const UNREACHABLE: u8 = 3;
+const OTHER_ERRORS: [u8; 2] = [11, 12];
+/// RFC 4443 section 2.1.
+const ERRORS_V6: [u8; 2] = [0, 127];
+/// Offset of the flags in a TCP header, and the reset among them (RFC 9293 section 3.1).
+const TCP_FLAGS: u32 = 13;
+const RST: u8 = 4;
+/// `RTN_LOCAL` and `RTN_MULTICAST` of `linux/rtnetlink.h`.
+const LOCAL: u32 = 2;
+const MULTICAST: u32 = 5;
+
+/// What comes from WAN is for the address of that very port, or for a group, or for nobody: it is neither forwarded nor for the LAN's address.
+pub(super) fn prerouting() -> Vec<Rule> {
+    let mut rules: Vec<Rule> = [LO, LAN, TUNNELS].map(|devices| [came_by(devices), verdict(ACCEPT)].concat()).into();
+    rules.extend([LOCAL, MULTICAST].map(|kind| [destination_is(kind), verdict(ACCEPT)].concat()));
+    rules.push(verdict(DROP));
+    rules
+}
+
+pub(super) fn input() -> Vec<Rule> {
+    // A hop limit of 255 shows that the sender is on this very link.
+    let on_link = payload_is(NETWORK_HEADER, 7, &[255]);
+    let [first, last] = NEIGHBOUR_DISCOVERY;
+    let neighbours = [is_v6(ICMPV6), on_link, payload_in(TRANSPORT_HEADER, 0, &[first], &[last])].concat();
+    vec![
+        [came_by(LO), verdict(ACCEPT)].concat(),
+        [came_by(LAN), verdict(ACCEPT)].concat(),
+        // Another site may see whether this box is there; its page is for the LAN.
+        [came_by(TUNNELS), icmp(ECHO_REQUEST), verdict(ACCEPT)].concat(),
+        [came_by(TUNNELS), icmp_v6(ECHO_REQUEST_V6), verdict(ACCEPT)].concat(),
+        [came_by(TUNNELS), established_or_related(), verdict(ACCEPT)].concat(),
+        [came_by(TUNNELS), verdict(DROP)].concat(),
+        // The DHCP client reads below this filter. Without this rule the kernel would answer a server's reply with "port
+        // unreachable", because no UDP socket is open.
+        [is(UDP), to_port(CLIENT_PORT), verdict(DROP)].concat(),
+        [is(UDP), to_ports(*TUNNEL_PORTS.start(), *TUNNEL_PORTS.end()), verdict(ACCEPT)].concat(),
+        [is(UDP), to_port(DISCOVERY_PORT), verdict(ACCEPT)].concat(),
+        [is(TCP), to_port(SEED_PORT), verdict(ACCEPT)].concat(),
+        [established_or_related(), verdict(ACCEPT)].concat(),
+        [neighbours, verdict(ACCEPT)].concat(),
+    ]
+}
+
+/// Between this LAN and those of other sites, and nowhere else. Which addresses a site may send from, `tunnel` checks.
+pub(super) fn forward() -> Vec<Rule> {
+    vec![
+        [came_by(LAN), leaves_by(TUNNELS), verdict(ACCEPT)].concat(),
+        [came_by(TUNNELS), leaves_by(LAN), verdict(ACCEPT)].concat(),
+    ]
+}
+
+/// Open ports without a service behind them say nothing either.
+pub(super) fn output() -> Vec<Rule> {
+    let mut rules: Vec<Rule> = [LO, LAN, TUNNELS].map(|devices| [leaves_by(devices), verdict(ACCEPT)].concat()).into();
+    let [first, last] = OTHER_ERRORS;
+    let [first_v6, last_v6] = ERRORS_V6;
+    rules.extend([
+        [is(TCP), payload_has(TRANSPORT_HEADER, TCP_FLAGS, RST), verdict(DROP)].concat(),
+        [icmp(UNREACHABLE), verdict(DROP)].concat(),
+        [is(ICMP), payload_in(TRANSPORT_HEADER, 0, &[first], &[last]), verdict(DROP)].concat(),
+        [is_v6(ICMPV6), payload_in(TRANSPORT_HEADER, 0, &[first_v6], &[last_v6]), verdict(DROP)].concat(),
+    ]);
+    rules
+}
+
+fn is(protocol: u8) -> Rule {
+    meta_is(MetaKey::L4Proto, &[protocol])
+}
+
+fn is_v6(protocol: u8) -> Rule {
+    [meta_is(MetaKey::Nfproto, &[IPV6]), is(protocol)].concat()
+}
+
+fn icmp(kind: u8) -> Rule {
+    [is(ICMP), payload_is(TRANSPORT_HEADER, 0, &[kind])].concat()
+}
+
+fn icmp_v6(kind: u8) -> Rule {
+    [is_v6(ICMPV6), payload_is(TRANSPORT_HEADER, 0, &[kind])].concat()
+}
+
+fn to_port(port: u16) -> Rule {
+    payload_is(TRANSPORT_HEADER, 2, &port.to_be_bytes())
+}
+
+fn to_ports(first: u16, last: u16) -> Rule {
+    payload_in(TRANSPORT_HEADER, 2, &first.to_be_bytes(), &last.to_be_bytes())
+}
