@@ -119,6 +119,13 @@ pub(crate) enum SitesCommand {
         /// Its name, or its id.
         site: String,
     },
+    #[command(flatten)]
+    Change(SiteChange),
+}
+
+/// What a signer's box does to a site.
+#[derive(Debug, Subcommand)]
+pub(crate) enum SiteChange {
     /// End a site's membership for ever.
     Revoke {
         /// Its name, or its id.

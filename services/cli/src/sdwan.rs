@@ -16,7 +16,7 @@ use patronus_wire::recovery_text;
 use serde_json::{Value, json};
 
 use crate::{
-    arguments::{NetworkCommand, SitesCommand, TokenCommand},
+    arguments::{NetworkCommand, SiteChange, SitesCommand, TokenCommand},
     client::{Client, Content},
     error::Error,
     prompt, show,
@@ -131,56 +131,55 @@ pub(crate) async fn token(client: &Client, command: &TokenCommand, as_json: bool
 
 pub(crate) async fn sites(client: &Client, command: Option<&SitesCommand>, as_json: bool) -> Result<(), Error> {
     let answer = all(client).await?;
-    let Some(command) = command else {
-        if as_json {
-            println!("{answer}")
-        } else {
-            print!("{}", show::sites(&answer))
-        }
-        return Ok(());
+    let print = |value: &Value, text: fn(&Value) -> String| {
+        if as_json { println!("{value}") } else { print!("{}", text(value)) }
     };
-    let (SitesCommand::Show { site }
-    | SitesCommand::Revoke { site, .. }
-    | SitesCommand::Rename { site, .. }
-    | SitesCommand::Renew { site }) = command;
-    let found = find(&answer, site).ok_or_else(|| Error::NoSite(site.clone()))?;
-    let id = show::word(found, "/id");
-    let (path, body, said) = match command {
-        SitesCommand::Show { .. } => {
-            if as_json {
-                println!("{found}")
-            } else {
-                print!("{}", show::site(found))
-            }
-            return Ok(());
+    match command {
+        None => print(&answer, show::sites),
+        Some(SitesCommand::Show { site }) => print(find(&answer, site)?, show::site),
+        Some(SitesCommand::Change(command)) => {
+            let Change { path, body, said } = change(&answer, command)?;
+            let answer = post(client, path, body).await?;
+            if as_json { println!("{answer}") } else { println!("{said}") }
         }
-        SitesCommand::Revoke { yes, .. } => {
+    }
+    Ok(())
+}
+
+/// What is asked of the router, and what is said when it is done.
+struct Change {
+    path: &'static str,
+    body: Value,
+    said: String,
+}
+
+/// Asks first where it cannot be undone.
+fn change(answer: &Value, command: &SiteChange) -> Result<Change, Error> {
+    let (SiteChange::Revoke { site, .. } | SiteChange::Rename { site, .. } | SiteChange::Renew { site }) = command;
+    let id = show::word(find(answer, site)?, "/id");
+    let (path, body, said) = match command {
+        SiteChange::Revoke { yes, .. } => {
             let question = format!("Revoke {site} for ever? It can never be a member again with its present identity.");
             if !yes && !prompt::confirm(&question)? {
                 return Err(Error::NotDone);
             }
             ("/api/sdwan/sites/revoke", json!({ "site": id }), format!("{site} is revoked."))
         }
-        SitesCommand::Rename { name, .. } => {
+        SiteChange::Rename { name, .. } => {
             ("/api/sdwan/sites/rename", json!({ "site": id, "name": name }), format!("{site} is called {name} now."))
         }
-        SitesCommand::Renew { .. } => {
+        SiteChange::Renew { .. } => {
             ("/api/sdwan/sites/renew", json!({ "site": id }), format!("The record of {site} is new."))
         }
     };
-    let answer = post(client, path, body).await?;
-    if as_json {
-        println!("{answer}")
-    } else {
-        println!("{said}")
-    }
-    Ok(())
+    Ok(Change { path, body, said })
 }
 
 /// By id, or by name.
-fn find<'a>(answer: &'a Value, wanted: &str) -> Option<&'a Value> {
-    let sites = answer.pointer("/sites").and_then(Value::as_array)?;
-    sites.iter().find(|site| show::word(site, "/id") == wanted || show::word(site, "/name") == wanted)
+fn find<'a>(answer: &'a Value, wanted: &str) -> Result<&'a Value, Error> {
+    let mut sites = answer.pointer("/sites").and_then(Value::as_array).into_iter().flatten();
+    let found = sites.find(|site| show::word(site, "/id") == wanted || show::word(site, "/name") == wanted);
+    found.ok_or_else(|| Error::NoSite(wanted.to_owned()))
 }
 
 async fn all(client: &Client) -> Result<Value, Error> {
@@ -218,7 +217,7 @@ mod tests {
     #[test]
     fn sites_are_found_by_name_and_by_id() {
         let answer = json!({ "sites": [{ "id": "ab", "name": "hq" }, { "id": "cd", "name": "lab" }] });
-        assert_eq!(find(&answer, "lab"), find(&answer, "cd"));
-        assert!(find(&answer, "lab").is_some() && find(&answer, "l").is_none());
+        assert_eq!(find(&answer, "lab").unwrap(), find(&answer, "cd").unwrap());
+        assert!(matches!(find(&answer, "l"), Err(Error::NoSite(_))));
     }
 }

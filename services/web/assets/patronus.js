@@ -10,6 +10,8 @@ const refreshLive = async () => {
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const part of document.querySelectorAll("[data-live][id]")) {
     const newer = fresh.getElementById(part.id);
+    // What was waited for has come: the page is another one now.
+    if (!newer && part.dataset.watch) return location.reload();
     if (!newer || newer.innerHTML === part.innerHTML || part.contains(document.activeElement) && part !== document.activeElement) continue;
     const open = [...part.querySelectorAll("details")].map((details) => details.open);
     const atEnd = part.scrollTop + part.clientHeight >= part.scrollHeight - 8;
