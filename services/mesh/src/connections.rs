@@ -92,6 +92,17 @@ impl Connections {
     }
 }
 
+/// Which of these seeds to call: the first, each once, since a token and the roster name the same ones.
+pub fn seeds_to_call<T: PartialEq>(seeds: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut chosen = Vec::new();
+    for seed in seeds {
+        if chosen.len() < limit::SEEDS_CALLED && !chosen.contains(&seed) {
+            chosen.push(seed);
+        }
+    }
+    chosen
+}
+
 impl Connection {
     /// Why the far end is nobody to this site now; `None` if it is a member.
     fn refusal(&self, mesh: &Mesh) -> Option<Refusal> {

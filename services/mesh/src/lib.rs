@@ -35,7 +35,7 @@ mod wallclock;
 
 pub use beacon::Beacon;
 pub use book::{Book, Heard, Liveness};
-pub use connections::Connections;
+pub use connections::{Connections, seeds_to_call};
 pub use founding::{Founding, found};
 pub use guard::{Guard, Rates};
 pub use invitation::{Invitation, Invitations, Use};

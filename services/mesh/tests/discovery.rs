@@ -206,3 +206,33 @@ fn a_revoked_site_is_forgotten_and_not_heard_again() {
     mesh.handle_datagram(address(B), &announced(B, 1, 2), at(2));
     assert_eq!(mesh.refusals().of(Refusal::SiteRevoked), 1);
 }
+
+/// Its store was damaged and set aside: it counts from 1 again.
+#[test]
+fn a_site_that_forgot_its_boot_epochs_is_reminded_and_believed_again() {
+    let mut lan = Lan::new([(A, 5), (B, 1)].map(|(site, epoch)| (site, member(site, roster(A..=B), epoch))).into());
+    lan.run(0, 10_000, |_| false);
+    *lan.mesh(A) = member(A, roster(A..=B), 1);
+    lan.run(10_001, 20_000, |_| false);
+    assert!(lan.mesh(B).refusals().of(Refusal::AnnouncementReplayed) > 0);
+    let forgotten = events(lan.mesh(A)).into_iter().find_map(|event| match event {
+        Event::BootEpochForgotten(next) => Some(next),
+        _ => None,
+    });
+    assert_eq!(forgotten, Some(6));
+    lan.mesh(A).handle_boot_epoch(6, at(20_001));
+    lan.run(20_001, 20_001, |_| false);
+    assert_eq!(lan.mesh(B).book().get(&id(A)).unwrap().announcement.boot_epoch, 6);
+}
+
+/// With a clock in the far future all records have ended; what was on the disk is as new as ever.
+#[test]
+fn a_box_that_starts_with_the_wrong_time_forgets_nothing() {
+    let later = patronus_mesh::Now { ms: 0, clock: patronus_mesh::Wallclock::Known(u64::MAX / 2) };
+    let mut mesh = Mesh::new(support::key(A), roster(A..=B), support::network_key(), 2, later);
+    mesh.restore(vec![signed(&announcement(B, 3, 7), B)]);
+    mesh.handle_timeout(at(60_000), 0);
+    mesh.handle_datagram(address(B), &announced(B, 3, 6), at(60_001));
+    assert_eq!(mesh.refusals().of(Refusal::AnnouncementReplayed), 1);
+    assert_eq!(mesh.book().get(&id(B)).unwrap().announcement.freshness(), (3, 7));
+}

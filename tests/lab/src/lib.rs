@@ -6,7 +6,7 @@
 //! it did not make.
 //!
 //! It is for tests: what cannot be set up ends the test with a message.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 pub mod carry;
 pub mod impair;

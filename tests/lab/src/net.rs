@@ -48,8 +48,7 @@ impl Net {
         let (core, wires) = (router("core"), Namespace::new("wires"));
         no_ipv6(&wires);
         let providers: Vec<Namespace> = (0..uplinks).map(|number| provider(number, &core, wiring)).collect();
-        let mut net =
-            Self { sites: Vec::new(), lines: Vec::new(), wiring, providers: providers, _core: core, wires: wires };
+        let mut net = Self { sites: Vec::new(), lines: Vec::new(), wiring, providers, _core: core, wires };
         for number in 1..=sites {
             net.add(programs, number);
         }

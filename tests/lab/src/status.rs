@@ -32,7 +32,7 @@ pub struct Status {
     /// By number.
     pub sites: Vec<Site>,
     /// Each direction of each path, as its sending end sees it.
-    pub paths: Vec<Path_>,
+    pub paths: Vec<PathRow>,
 }
 
 /// A site.
@@ -52,7 +52,7 @@ pub struct Site {
 
 /// One direction of a path.
 #[derive(Clone, Debug, Serialize)]
-pub struct Path_ {
+pub struct PathRow {
     /// Who sends.
     pub from: String,
     /// Over which of its uplinks.
@@ -140,10 +140,10 @@ fn site(number: usize, mesh: &mesh::State) -> Site {
     }
 }
 
-fn paths(mesh: &mesh::State, tunnel: &tunnel::State, names: &BTreeMap<SiteId, String>) -> Vec<Path_> {
+fn paths(mesh: &mesh::State, tunnel: &tunnel::State, names: &BTreeMap<SiteId, String>) -> Vec<PathRow> {
     let name = |site: &SiteId| names.get(site).cloned().unwrap_or_else(|| site.short().to_string());
     let from = mesh.site.as_ref().map(name).unwrap_or_default();
-    let row = |path: &tunnel::PathState| Path_ {
+    let row = |path: &tunnel::PathState| PathRow {
         from: from.clone(),
         from_uplink: path.local.number(),
         to: name(&path.peer),

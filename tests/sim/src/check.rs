@@ -63,7 +63,7 @@ impl Check {
             let (boot_epoch, sequence) = own.freshness();
             self.said.entry((site.id, boot_epoch, sequence)).or_default().insert(own.content_digest());
         }
-        if mesh.members().iter().count() > LARGE && step % SAMPLE != 0 {
+        if mesh.members().iter().count() > LARGE && !step.is_multiple_of(SAMPLE) {
             return;
         }
         self.looks += 1;

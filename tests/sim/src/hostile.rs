@@ -22,7 +22,7 @@ const NOBODY: u32 = 1_000_000;
 impl Fleet {
     /// Somebody may be listening.
     pub(crate) fn capture(&mut self, site: u32, bytes: &Rc<[u8]>) {
-        if self.step % CAPTURE_EVERY != 0 {
+        if !self.step.is_multiple_of(CAPTURE_EVERY) {
             return;
         }
         if self.captured.len() >= CAPTURED {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use ed25519_dalek::SigningKey;
-use patronus_mesh::{Connections, Event, Joiner, Mesh, Now, Transmit, Wallclock, limit};
+use patronus_mesh::{Connections, Event, Joiner, Mesh, Now, Transmit, Wallclock, seeds_to_call};
 use patronus_types::SiteId;
 use patronus_wire::{Capabilities, Digest32, IdentityKey, JoinAnswer, LanMessage, Message, Nonce};
 
@@ -379,7 +379,7 @@ impl Site {
             Phase::Member(mesh) => mesh.seeds().collect(),
             _ => Vec::new(),
         };
-        let wanted: BTreeSet<SocketAddr> = told.chain(announced).take(limit::SEEDS_CALLED).collect();
+        let wanted: BTreeSet<SocketAddr> = seeds_to_call(told.chain(announced)).into_iter().collect();
         if wanted != running.wanted {
             deeds.push(Deed::Call(wanted.iter().copied().collect()));
             running.wanted = wanted;

@@ -79,7 +79,7 @@ impl Acts {
             6 | 7 => self.turn_on(fleet),
             8 => fleet.move_uplink(site),
             9 => self.rename(fleet, site),
-            10 if site % 3 == 0 => revoke(fleet, site),
+            10 if site.is_multiple_of(3) => revoke(fleet, site),
             11 => jump_clock(fleet, site),
             12 => fleet.weather = random_weather(&mut fleet.dice),
             13 => attack(fleet),

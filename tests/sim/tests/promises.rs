@@ -1,5 +1,5 @@
 //! What is promised of a fleet: it agrees soon, says little when nothing happens, heals, and has no queue without end.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 use patronus_sim::{Fleet, Plan, Weather};
 

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
 
-use patronus_mesh::limit;
+use patronus_mesh::{limit, seeds_to_call};
 use patronus_wire::Seed;
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -41,8 +41,7 @@ impl Dialler {
 
     /// Calls these and no others.
     pub(crate) fn follow(&mut self, seeds: &[Seed]) {
-        let wanted: Vec<(String, u16)> =
-            seeds.iter().take(limit::SEEDS_CALLED).map(|seed| (seed.host.as_str().to_owned(), seed.port)).collect();
+        let wanted = seeds_to_call(seeds.iter().map(|seed| (seed.host.as_str().to_owned(), seed.port)));
         self.calls.retain(|seed, call| {
             let is_wanted = wanted.contains(seed);
             if !is_wanted {
