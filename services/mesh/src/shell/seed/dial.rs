@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use super::{Happening, Happenings, Identity, PATIENCE_S, connection, tls};
+use super::{Happening, Happenings, Identity, connection, tls};
 
 const RETRY_FIRST: Duration = Duration::from_millis(limit::REDIAL_FIRST_MS);
 const RETRY_LONGEST: Duration = Duration::from_millis(limit::REDIAL_LONGEST_MS);
