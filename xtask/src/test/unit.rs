@@ -10,7 +10,8 @@ use crate::{build::packages, progress, workspace::Workspace};
 /// Crates whose tests start emulated machines: the group `qemu` runs those.
 const MACHINES: &str = "patronus-qemu";
 /// Tools of the tests: a browser for the pages, partition tables to compare with, network namespaces, other users, another WireGuard.
-const PACKAGES: &[&str] = &["chromium-headless-shell", "gdisk", "iproute2", "util-linux", "wireguard-go", "wireguard-tools"];
+const PACKAGES: &[&str] =
+    &["chromium-headless-shell", "gdisk", "iproute2", "util-linux", "wireguard-go", "wireguard-tools"];
 /// Pinned like every other dependency.
 const DENY_VERSION: &str = "0.20.2";
 
