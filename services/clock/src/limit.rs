@@ -36,7 +36,3 @@ pub const PAUSES: usize = 64;
 pub const BANNED_MS: u64 = 24 * 3600 * 1000;
 /// The mark on disk is written at most this often.
 pub const MARK_INTERVAL_MS: u64 = 300_000;
-/// Largest answer of a resolver that is read: no extension is asked for (RFC 1035 section 4.2.1).
-pub const DNS_BYTES: usize = 512;
-/// Resolvers that are asked for one name.
-pub const RESOLVERS: usize = 4;

@@ -165,6 +165,19 @@ fn a_seed_that_is_not_reached_is_told_until_it_is() {
     far.wait_for("a network", |state| state.network.is_some() && state.joining.is_none());
 }
 
+/// The box has no file that names a resolver: those of its uplinks are asked, as soon as one answers.
+#[test]
+fn a_seed_may_have_a_name() {
+    let internet = Internet::new();
+    let (first, far) = (Box_::new(&internet.near, 1), Box_::at(&internet.far, 3, "198.51.100"));
+    first.create_network();
+    far.join(&first.make_token_with(&["10.3.0.0/16"], &["head-office.example:51822"]));
+    let problem = |state: &patronus_ipc::mesh::State| Some(state.joining.as_ref()?.problem.as_ref()?.message.clone());
+    far.wait_for("a reason", |state| problem(state).is_some_and(|told| told.contains("head-office.example")));
+    far.inside.serve_names("192.0.2.1".parse().unwrap());
+    far.wait_for("a network", |state| state.network.is_some() && state.joining.is_none());
+}
+
 /// With the seed away, a site that restarts has everybody's whereabouts on its own disk.
 #[test]
 fn a_site_starts_cold_without_any_seed() {

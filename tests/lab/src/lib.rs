@@ -8,6 +8,7 @@
 //! It is for tests: what cannot be set up ends the test with a message.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod answering;
 pub mod carry;
 pub mod impair;
 mod namespace;

@@ -1,7 +1,6 @@
 //! The shell: everything that touches the clock, the network, the disk, or another service.
 
 pub(crate) mod ask;
-pub(crate) mod dns;
 pub(crate) mod round;
 pub(crate) mod service;
 pub(crate) mod store;

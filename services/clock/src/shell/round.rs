@@ -9,10 +9,7 @@ use patronus_clock::{Choice, Disagreement, Pauses, Sample, limit, select};
 use patronus_ipc::{config, link};
 use patronus_types::{Clock, HostName};
 
-use super::{
-    ask::{AskError, ask},
-    dns,
-};
+use super::ask::{AskError, ask};
 
 /// Whom to ask, and by which resolvers to find them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,7 +100,7 @@ impl Asker {
 async fn named(sources: &Sources) -> Vec<(String, IpAddr)> {
     let mut servers = Vec::new();
     for name in sources.names.iter().take(limit::SERVERS) {
-        if let Some(address) = dns::resolve(name.as_str(), &sources.resolvers).await {
+        if let Some(address) = patronus_resolve::resolve(name.as_str(), &sources.resolvers).await {
             add(&mut servers, name.to_string(), address);
         }
     }

@@ -1,14 +1,7 @@
 //! A namespace with servers on its loopback, and the real service in it.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, UdpSocket},
-    time::SystemTime,
-};
+use std::{net::Ipv4Addr, time::SystemTime};
 
-use hickory_proto::{
-    op::{Message, OpCode},
-    rr::{RData, Record, RecordType, rdata::A},
-};
 use patronus_ipc::{
     clock::{Clock, Request, State},
     config::{self, Claimed, Config, Reply},
@@ -65,33 +58,11 @@ impl Lab {
 
     /// A resolver that knows one address for every name.
     pub(crate) fn serve_names(&self, address: Ipv4Addr) {
-        self.serve("127.0.0.1", 53, move |question| {
-            let question = Message::from_vec(question).ok()?;
-            let mut answer = Message::response(question.metadata.id, OpCode::Query);
-            answer.queries = question.queries.clone();
-            let query = question.queries.first()?;
-            if query.query_type() == RecordType::A {
-                answer.answers.push(Record::from_rdata(query.name().clone(), 60, RData::A(A(address))));
-            }
-            answer.to_vec().ok()
-        });
+        self.namespace.serve_names(address);
     }
 
     fn serve(&self, address: &str, port: u16, answer: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + 'static) {
-        let address: IpAddr = address.parse().unwrap();
-        let (bound, is_bound) = std::sync::mpsc::channel();
-        // The thread ends with the test process; its socket keeps no name alive.
-        self.namespace.run(move || {
-            let socket = UdpSocket::bind((address, port)).unwrap();
-            bound.send(()).unwrap();
-            let mut buffer = [0; 1500];
-            while let Ok((count, from)) = socket.recv_from(&mut buffer) {
-                if let Some(answer) = answer(&buffer[..count]) {
-                    let _ = socket.send_to(&answer, from);
-                }
-            }
-        });
-        is_bound.recv().unwrap();
+        self.namespace.serve(address.parse().unwrap(), port, answer);
     }
 
     pub(crate) fn wait_for(&self, what: &str, wanted: impl Fn(&State) -> bool) -> State {

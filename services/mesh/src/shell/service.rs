@@ -246,6 +246,7 @@ impl Service {
 
     fn follow_sources(&mut self, link: Option<&link::State>, tunnel: Option<&tunnel::Reply>, now: Now) {
         let Some(link) = link else { return };
+        self.sessions.follow_resolvers(sources::resolvers(link));
         // A box that is in no network and wants into none has nobody to hear.
         let is_quiet = matches!(self.phase, Phase::Alone);
         let is_new = self.lan.follow(&if is_quiet { Vec::new() } else { sources::devices(link) });

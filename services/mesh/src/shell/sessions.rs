@@ -3,11 +3,17 @@
 //! *Does*: carry between connections and the core; call seeds, listen if this site is one.
 //! *Never does*: judge who the far end is: the core does, at each message.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use patronus_mesh::{Connections, Now};
 use patronus_wire::{JoinAnswer, Message, Seed};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 
 use super::{
     Fatal,
@@ -28,6 +34,7 @@ pub(crate) struct Sessions {
     happenings: mpsc::Receiver<Happening>,
     identity: Option<Identity>,
     dialler: Option<Dialler>,
+    resolvers: watch::Sender<Vec<IpAddr>>,
     listener: Option<JoinHandle<()>>,
 }
 
@@ -42,14 +49,20 @@ impl Sessions {
             happenings,
             identity: None,
             dialler: None,
+            resolvers: watch::Sender::default(),
             listener: None,
         }
     }
 
     /// From now on connections are made with this identity.
     pub(crate) fn begin(&mut self, identity: Identity) {
-        self.dialler = Some(Dialler::new(identity.clone(), self.sender.clone()));
+        self.dialler = Some(Dialler::new(identity.clone(), self.sender.clone(), self.resolvers.subscribe()));
         self.identity = Some(identity);
+    }
+
+    /// From now on names of seeds are asked of these.
+    pub(crate) fn follow_resolvers(&self, resolvers: Vec<IpAddr>) {
+        self.resolvers.send_replace(resolvers);
     }
 
     /// The next thing that happens on a connection.

@@ -1,5 +1,7 @@
 //! What other services say, as the core wants it.
 
+use std::net::IpAddr;
+
 use patronus_ipc::{link, tunnel};
 use patronus_mesh::Mesh;
 use patronus_types::{Generation, PortName};
@@ -13,6 +15,11 @@ const KEEPALIVE_S: u16 = 25;
 pub(crate) fn devices(link: &link::State) -> Vec<PortName> {
     let uplinks = link.uplinks.iter().filter(|uplink| uplink.carrier).map(|uplink| uplink.port.clone());
     link.lan.device.iter().cloned().chain(uplinks).collect()
+}
+
+/// Who knows names, by uplink.
+pub(crate) fn resolvers(link: &link::State) -> Vec<IpAddr> {
+    link.uplinks.iter().flat_map(|uplink| uplink.dns.iter().copied()).collect()
 }
 
 /// How this site can be reached: `tunnel` has the keys and ports, `link` the addresses.

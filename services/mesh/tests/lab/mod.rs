@@ -1,6 +1,8 @@
 //! Sites on one switch, each in a namespace of its own with the real `mesh`; the test stands in for the services beside it.
 #![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used, clippy::panic)]
 
+use std::net::Ipv4Addr;
+
 use patronus_ipc::{
     Answer, Handler,
     clock::{self, Clock},
@@ -60,7 +62,7 @@ pub struct Box_ {
     pub wish: watch::Receiver<Option<Desired>>,
     pub sockets: Sockets,
     clock: watch::Sender<clock::State>,
-    _inside: Namespace,
+    pub inside: Namespace,
 }
 
 impl Box_ {
@@ -88,7 +90,7 @@ impl Box_ {
         let rights = Rights::user(UID, "-all");
         let service = Service::new::<Mesh>(env!("CARGO_BIN_EXE_patronus-mesh"), &sockets, &inside, rights);
         let state = sockets.follow::<Mesh>(|| Request::Watch);
-        let mut site = Self { service, state, wish, sockets, clock, _inside: inside };
+        let mut site = Self { service, state, wish, sockets, clock, inside };
         site.service.start();
         site.wait_for("the claim", |state| state.site.is_some());
         site
@@ -244,7 +246,7 @@ fn link_state(number: u8, net: &str) -> link::State {
         carrier: true,
         addresses: vec![format!("{net}.{number}/24").parse().unwrap()],
         gateways: Vec::new(),
-        dns: Vec::new(),
+        dns: vec![Ipv4Addr::LOCALHOST.into()],
         ntp: Vec::new(),
         lease: None,
         problem: None,

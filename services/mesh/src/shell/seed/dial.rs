@@ -3,13 +3,14 @@
 //! *Does*: keep one connection to each seed that it is told; try again after 1 s, then slower, up to a minute.
 //! *Never does*: keep more than [`limit::SEEDS_CALLED`] connections.
 
-use std::{collections::BTreeMap, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, io, net::IpAddr, sync::Arc, time::Duration};
 
 use patronus_mesh::{limit, seeds_to_call};
 use patronus_wire::Seed;
 use rustls::pki_types::ServerName;
 use tokio::{
     net::TcpStream,
+    sync::watch,
     task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
@@ -24,6 +25,7 @@ const RETRY_LONGEST: Duration = Duration::from_millis(limit::REDIAL_LONGEST_MS);
 pub(crate) struct Dialler {
     identity: Identity,
     happenings: Happenings,
+    resolvers: watch::Receiver<Vec<IpAddr>>,
     calls: BTreeMap<(String, u16), JoinHandle<()>>,
 }
 
@@ -34,9 +36,13 @@ impl Drop for Dialler {
 }
 
 impl Dialler {
-    /// Calls nobody yet.
-    pub(crate) const fn new(identity: Identity, happenings: Happenings) -> Self {
-        Self { identity, happenings, calls: BTreeMap::new() }
+    /// Calls nobody yet. Seeds that have a name are looked up with the resolvers that there are at that moment.
+    pub(crate) const fn new(
+        identity: Identity,
+        happenings: Happenings,
+        resolvers: watch::Receiver<Vec<IpAddr>>,
+    ) -> Self {
+        Self { identity, happenings, resolvers, calls: BTreeMap::new() }
     }
 
     /// Calls these and no others.
@@ -51,18 +57,25 @@ impl Dialler {
         });
         for seed in wanted {
             if !self.calls.contains_key(&seed) {
-                let call = tokio::spawn(keep(seed.clone(), self.identity.clone(), self.happenings.clone()));
+                let (identity, happenings) = (self.identity.clone(), self.happenings.clone());
+                let call = tokio::spawn(keep(seed.clone(), identity, happenings, self.resolvers.clone()));
                 self.calls.insert(seed, call);
             }
         }
     }
 }
 
-async fn keep(seed: (String, u16), identity: Identity, happenings: Happenings) {
+async fn keep(
+    seed: (String, u16),
+    identity: Identity,
+    happenings: Happenings,
+    resolvers: watch::Receiver<Vec<IpAddr>>,
+) {
     let mut retry = RETRY_FIRST;
     loop {
         let began = Instant::now();
-        if let Err(error) = connect(&seed, &identity, &happenings).await {
+        let known = resolvers.borrow().clone();
+        if let Err(error) = connect(&seed, &known, &identity, &happenings).await {
             tracing::info!(host = seed.0, port = seed.1, %error, "seed not reached");
             let unreached = Happening::Unreached { host: seed.0.clone(), port: seed.1, error: error.to_string() };
             // Only while the service ends.
@@ -75,9 +88,16 @@ async fn keep(seed: (String, u16), identity: Identity, happenings: Happenings) {
     }
 }
 
-async fn connect((host, port): &(String, u16), identity: &Identity, happenings: &Happenings) -> io::Result<()> {
+async fn connect(
+    (host, port): &(String, u16),
+    resolvers: &[IpAddr],
+    identity: &Identity,
+    happenings: &Happenings,
+) -> io::Result<()> {
     let patience = Duration::from_secs(limit::CONNECTION_PATIENCE_S);
-    let stream = timeout(patience, TcpStream::connect((host.as_str(), *port))).await??;
+    let unknown = || io::Error::new(io::ErrorKind::NotFound, "no resolver of an uplink knows this name");
+    let address = patronus_resolve::resolve(host, resolvers).await.ok_or_else(unknown)?;
+    let stream = timeout(patience, TcpStream::connect((address, *port))).await??;
     stream.set_nodelay(true)?;
     let source = stream.peer_addr()?;
     // The name says nothing: the key does.

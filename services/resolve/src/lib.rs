@@ -1,30 +1,42 @@
-//! From a server's name to its address, by asking the uplinks' resolvers.
+//! From a name to its address, by asking the uplinks' resolvers: a box has no resolver of its own and no file that names one.
 //!
 //! *Does*: one question for each of A and AAAA, to one resolver after the other until one answers.
 //! *Never does*: follow what it did not ask for: only addresses of the name, or of the aliases that the answer begins with, count.
 //! *Spec*: RFC 1035 sections 4.1, 4.2.1, 7.3. Message format by hickory-proto.
 
-use std::{io, net::IpAddr, str::FromStr, time::Duration};
+#![forbid(unsafe_code)]
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+    time::Duration,
+};
 
 use hickory_proto::{
     op::{Message, MessageType, OpCode, Query, ResponseCode},
     rr::{Name, RData, RecordType},
 };
-use patronus_clock::limit;
 use tokio::{net::UdpSocket, time::timeout};
 
 const PORT: u16 = 53;
+/// Resolvers that are asked for one name.
+const RESOLVERS: usize = 4;
+/// How long one of them may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// Largest answer that is read: no extension is asked for (RFC 1035 section 4.2.1).
+const ANSWER_BYTES: usize = 512;
 
 /// The first address of a name, IPv4 first. An address is its own answer.
-pub(crate) async fn resolve(name: &str, resolvers: &[IpAddr]) -> Option<IpAddr> {
+pub async fn resolve(name: &str, resolvers: &[IpAddr]) -> Option<IpAddr> {
     if let Ok(address) = name.parse() {
         return Some(address);
     }
     // Absolute, so that no resolver appends anything.
     let name = Name::from_str(&format!("{name}.")).ok()?;
     for kind in [RecordType::A, RecordType::AAAA] {
-        for resolver in resolvers.iter().take(limit::RESOLVERS) {
-            let answer = timeout(Duration::from_millis(limit::ANSWER_MS), ask(&name, kind, *resolver)).await;
+        for resolver in resolvers.iter().take(RESOLVERS) {
+            let answer = timeout(ANSWER_LIMIT, ask(&name, kind, *resolver)).await;
             match answer {
                 Ok(Ok(Some(address))) => return Some(address),
                 // It answered: there is no such address.
@@ -39,14 +51,14 @@ pub(crate) async fn resolve(name: &str, resolvers: &[IpAddr]) -> Option<IpAddr> 
 
 /// A connected socket with a port of the kernel's choice: nobody else's datagrams come in.
 async fn ask(name: &Name, kind: RecordType, resolver: IpAddr) -> io::Result<Option<IpAddr>> {
-    let socket = UdpSocket::bind(super::ask::any(resolver)).await?;
+    let socket = UdpSocket::bind(any(resolver)).await?;
     socket.connect((resolver, PORT)).await?;
-    let id = super::random()? as u16;
+    let id = getrandom::u32().map_err(io::Error::other)? as u16;
     let mut question = Message::new(id, MessageType::Query, OpCode::Query);
     question.metadata.recursion_desired = true;
     question.add_query(Query::query(name.clone(), kind));
     socket.send(&question.to_vec().map_err(io::Error::other)?).await?;
-    let mut buffer = [0; limit::DNS_BYTES];
+    let mut buffer = [0; ANSWER_BYTES];
     loop {
         let count = socket.recv(&mut buffer).await?;
         let answer = buffer.get(..count).and_then(|bytes| Message::from_vec(bytes).ok());
@@ -55,6 +67,12 @@ async fn ask(name: &Name, kind: RecordType, resolver: IpAddr) -> io::Result<Opti
             return address(&answer, name, kind);
         }
     }
+}
+
+/// A port of the kernel's choice, of the resolver's kind.
+fn any(resolver: IpAddr) -> SocketAddr {
+    let address: IpAddr = if resolver.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    (address, 0).into()
 }
 
 fn is_answer(answer: &Message, question: &Message) -> bool {
