@@ -5,7 +5,7 @@
 
 use std::{path::PathBuf, time::Instant};
 
-use patronus_ipc::mesh::{Reply, Request, Standing};
+use patronus_ipc::mesh::{Reply, Request, Standing, State};
 use patronus_lab::{
     Net, Whole, Wiring, carry,
     impair::Settings,
@@ -41,6 +41,11 @@ fn founded(wiring: Wiring) -> Net {
     let began = Instant::now();
     net.found();
     all_paths_up(&net, &format!("{wiring:?}"), began);
+    // Also those that only tunnels connect.
+    for site in &net.sites {
+        let heard = |state: &State| state.sites.iter().filter(|site| site.is_active).count() == usize::from(SITES);
+        site.wait_for_mesh("everybody heard", heard);
+    }
     net
 }
 

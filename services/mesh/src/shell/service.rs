@@ -15,7 +15,7 @@ use patronus_ipc::{
     tunnel::{self, Tunnel},
 };
 use patronus_mesh::{Event, Invitations, Mesh, Now};
-use patronus_types::{IpNet, SiteId, SiteName};
+use patronus_types::{Generation, IpNet, SiteId, SiteName};
 use patronus_wire::{Capabilities, Digest32, IdentityKey, JoinAnswer, site_id};
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -62,6 +62,8 @@ pub(crate) struct Service {
     pub(crate) invitations: Invitations,
     pub(crate) sessions: Sessions,
     lan: Lan,
+    /// Of `tunnel`'s last snapshot that was looked at.
+    tunnel: Generation,
     wish: Option<Wish>,
     saved: Digest32,
     pub(crate) renew_ms: u64,
@@ -146,6 +148,7 @@ impl Service {
             invitations: Invitations::new(),
             sessions: Sessions::new(),
             lan: Lan::new(),
+            tunnel: Generation::default(),
             wish: None,
             saved: [0; 32],
             renew_ms: 0,
@@ -254,11 +257,13 @@ impl Service {
         if is_new {
             member.mesh.handle_new_neighbourhood(now);
         }
-        let offers = match tunnel {
-            Some(tunnel::Reply::State(state)) => sources::offers(link, state),
-            _ => return,
-        };
-        member.mesh.handle_uplinks(Capabilities::default(), offers, now);
+        let Some(tunnel::Reply::State(state)) = tunnel else { return };
+        // An old snapshot is no sign of life: `tunnel` may be gone.
+        if self.tunnel != state.generation {
+            self.tunnel = state.generation;
+            sources::heard(state).for_each(|peer| member.mesh.handle_sign_of_life(&peer, now));
+        }
+        member.mesh.handle_uplinks(Capabilities::default(), sources::offers(link, state), now);
     }
 
     /// What time demands, what has happened, what is to be said.

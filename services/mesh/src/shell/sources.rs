@@ -4,12 +4,15 @@ use std::net::IpAddr;
 
 use patronus_ipc::{link, tunnel};
 use patronus_mesh::Mesh;
-use patronus_types::{Generation, PortName};
+use patronus_types::{Generation, PortName, SiteId};
 use patronus_wire::{Endpoint, EndpointKind, TunnelKey, UplinkOffer, limit};
 
 /// Seconds after which a silent path is sent something, so that providers' translators keep it open (RFC 4787 section 4.3: at least two
 /// minutes; many keep to 30 s).
 const KEEPALIVE_S: u16 = 25;
+
+/// `tunnel` says every second how its paths are; what it heard longer ago it has said before.
+const FRESH_MS: u64 = 2_000;
 
 /// Where neighbours may be: the LAN, and every uplink with a live cable.
 pub(crate) fn devices(link: &link::State) -> Vec<PortName> {
@@ -20,6 +23,12 @@ pub(crate) fn devices(link: &link::State) -> Vec<PortName> {
 /// Who knows names, by uplink.
 pub(crate) fn resolvers(link: &link::State) -> Vec<IpAddr> {
     link.uplinks.iter().flat_map(|uplink| uplink.dns.iter().copied()).collect()
+}
+
+/// Sites of which something authentic has just come through a tunnel.
+pub(crate) fn heard(tunnel: &tunnel::State) -> impl Iterator<Item = SiteId> {
+    let is_fresh = |path: &&tunnel::PathState| path.heard_ago_ms.is_some_and(|ago_ms| ago_ms < FRESH_MS);
+    tunnel.paths.iter().filter(is_fresh).map(|path| path.peer)
 }
 
 /// How this site can be reached: `tunnel` has the keys and ports, `link` the addresses.
