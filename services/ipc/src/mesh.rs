@@ -98,7 +98,7 @@ pub enum Reply {
         /// To be carried to the new site.
         token: String,
     },
-    /// It is on disk (`FoundNetwork`), and goes to the other sites (`Revoke`, `Rename`, `Renew`), or has begun (`Join`).
+    /// It is on disk (all of them), and goes to the other sites (`Revoke`, `Rename`, `Renew`), or is tried until it comes about (`Join`).
     Accepted,
     /// Nothing was changed, for this reason.
     Rejected(Problem),

@@ -165,6 +165,23 @@ fn a_seed_that_is_not_reached_is_told_until_it_is() {
     far.wait_for("a network", |state| state.network.is_some() && state.joining.is_none());
 }
 
+/// What was accepted is kept: nobody pastes the token again because of a power cut.
+#[test]
+fn a_wish_to_join_outlives_a_restart() {
+    let switch = Switch::new();
+    let (first, mut second) = (Box_::new(&switch, 1), Box_::new(&switch, 2));
+    first.create_network();
+    switch.plug(2, false);
+    second.join(&first.make_token(&["10.2.0.0/16"]));
+    second.restart();
+    second.wait_for("the wish", |state| state.joining.is_some());
+    switch.plug(2, true);
+    second.wait_for("a network", |state| state.network.is_some() && state.joining.is_none());
+    // A wish that was granted is none any more.
+    second.restart();
+    second.wait_for("the network", |state| state.network.is_some() && state.joining.is_none());
+}
+
 /// The box has no file that names a resolver: those of its uplinks are asked, as soon as one answers.
 #[test]
 fn a_seed_may_have_a_name() {

@@ -12,8 +12,8 @@ use super::{
     Fatal, moment,
     phase::{Joining, Member, Phase, advice},
     publish,
-    service::Service,
-    store::Membership,
+    service::{Own, Service},
+    store::{Membership, WishToJoin},
 };
 
 /// What is answered, or why the service ends.
@@ -33,7 +33,7 @@ impl Service {
             Request::MakeToken { valid_s, roles, prefixes, seeds } => {
                 self.make_token(valid_s, &roles, prefixes, &seeds, now)?
             }
-            Request::Join { token, prefixes } => self.join(&token, prefixes, now)?,
+            Request::Join { token, prefixes } => self.join(token, prefixes, now)?,
             Request::Revoke { site } => self.revoke(site, now)?,
             Request::Rename { site, name } => self.rename(site, name, now)?,
             Request::Renew { site } => self.renew(site, now)?,
@@ -97,22 +97,30 @@ impl Service {
         Ok(Ok(Reply::Token { token }))
     }
 
-    fn join(&mut self, token: &str, prefixes: Vec<IpNet>, now: Now) -> Answered {
+    fn join(&mut self, token: String, prefixes: Vec<IpNet>, now: Now) -> Answered {
         let Some(own) = &self.own else { return no("unclaimed") };
         if matches!(self.phase, Phase::Member(_)) {
             return no("in-a-network");
         }
-        let nonce = moment::random()?;
-        let joiner = JoinToken::parse_text(token)
-            .and_then(|token| Joiner::new(token, &own.identity, own.name.clone(), prefixes, nonce, now.ms));
-        match joiner {
-            Ok(joiner) => {
-                let joining = Joining { joiner, problem: None, refusals: Refusals::default() };
+        let wish = WishToJoin { token, prefixes };
+        match joining(own, &wish, now)? {
+            Ok(joining) => {
+                self.store.keep_wish_to_join(&wish)?;
                 self.phase = Phase::Joining(Box::new(joining));
                 Ok(Ok(Reply::Accepted))
             }
             Err(refused) => no(refused),
         }
+    }
+
+    /// Goes on with the wish to join that a restart has cut off, if there is one.
+    pub(crate) fn resume_joining(&mut self, now: Now) -> Result<(), Fatal> {
+        let (Some(own), Some(wish)) = (&self.own, self.store.wish_to_join()?) else { return Ok(()) };
+        match joining(own, &wish, now)? {
+            Ok(joining) => self.phase = Phase::Joining(Box::new(joining)),
+            Err(refused) => tracing::error!(%refused, "the token that was kept is of no use"),
+        }
+        Ok(())
     }
 
     fn revoke(&mut self, site: SiteId, now: Now) -> Answered {
@@ -172,6 +180,14 @@ pub(crate) fn recorded_bundle(record: Verified<SiteRecord>) -> Bundle {
 
 fn revoked_bundle(revocation: Option<Verified<Revocation>>) -> Bundle {
     Bundle { revocations: revocation.map(Verified::into_unverified).into_iter().collect(), ..Bundle::default() }
+}
+
+/// The way into a network, from its beginning.
+fn joining(own: &Own, wish: &WishToJoin, now: Now) -> Result<Result<Joining, Refused>, Fatal> {
+    let nonce = moment::random()?;
+    let joiner = JoinToken::parse_text(&wish.token)
+        .and_then(|token| Joiner::new(token, &own.identity, own.name.clone(), wish.prefixes.clone(), nonce, now.ms));
+    Ok(joiner.map(|joiner| Joining { joiner, problem: None, refusals: Refusals::default() }))
 }
 
 fn no(code: impl ToString) -> Answered {

@@ -185,7 +185,7 @@ impl Service {
                 self.invitations = self.store.invitations()?;
                 match self.store.load()? {
                     Some(membership) => self.take_up(membership, now),
-                    None => Ok(()),
+                    None => self.resume_joining(now),
                 }
             }
         }

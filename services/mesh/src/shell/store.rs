@@ -11,7 +11,7 @@ use std::{
 use ed25519_dalek::SigningKey;
 use patronus_mesh::{Admitted, Book, Invitation, ObjectKey, Roster};
 use patronus_store::{Opened, Place, StoreError};
-use patronus_types::{HostName, SiteId};
+use patronus_types::{HostName, IpNet, SiteId};
 use patronus_wire::{
     Announcement, Digest32, IdentityKey, JoinRefusal, NetworkKey, Refused, Seed, TokenId, Unverified, sha256,
 };
@@ -19,7 +19,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTran
 
 /// The database's file in the state directory.
 const NAME: &str = "mesh.redb";
-/// [`SITE`], [`BOOT_EPOCH`], [`ROOT`], [`NETWORK_KEY`], [`SIGNER`], [`SEEDS`].
+/// [`SITE`], [`BOOT_EPOCH`], [`ROOT`], [`NETWORK_KEY`], [`SIGNER`], [`SEEDS`], [`WISH_TO_JOIN`].
 const FACTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("facts-1");
 /// Whose everything else in the database is.
 const SITE: &str = "site";
@@ -32,6 +32,8 @@ const NETWORK_KEY: &str = "network-key";
 const SIGNER: &str = "signer";
 /// Host and port of each seed, in postcard.
 const SEEDS: &str = "seeds";
+/// [`WishToJoin`] in postcard, until there is a membership.
+const WISH_TO_JOIN: &str = "wish-to-join";
 /// [`object_name`] to a signed object.
 const OBJECTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("objects-1");
 /// Site id to its last announcement whose content was new.
@@ -56,6 +58,15 @@ pub(crate) struct Membership {
     pub(crate) signer: Option<SigningKey>,
     /// Of the token with which it was begun.
     pub(crate) seeds: Vec<Seed>,
+}
+
+/// With what a box is on its way into a network.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(crate) struct WishToJoin {
+    /// The token as text.
+    pub(crate) token: String,
+    /// What it wants to have behind it.
+    pub(crate) prefixes: Vec<IpNet>,
 }
 
 /// What an admission came to.
@@ -140,13 +151,29 @@ impl Store {
         Ok(invitations)
     }
 
-    /// Keeps a membership, as a whole.
+    /// Keeps a wish to join until it is granted, or another takes its place.
+    pub(crate) fn keep_wish_to_join(&self, wish: &WishToJoin) -> Result<(), StoreError> {
+        let bytes = encode(wish)?;
+        self.change(|transaction| {
+            transaction.open_table(FACTS)?.insert(WISH_TO_JOIN, bytes.as_slice())?;
+            Ok(())
+        })
+    }
+
+    /// The wish to join that was not granted yet.
+    pub(crate) fn wish_to_join(&self) -> Result<Option<WishToJoin>, StoreError> {
+        let facts = self.database.begin_read()?.open_table(FACTS)?;
+        facts.get(WISH_TO_JOIN)?.map(|kept| decode(kept.value())).transpose()
+    }
+
+    /// Keeps a membership, as a whole. The wish for one is granted with it.
     pub(crate) fn save(&mut self, membership: &Membership) -> Result<(), StoreError> {
         self.change(|transaction| {
             let mut facts = transaction.open_table(FACTS)?;
             facts.insert(ROOT, membership.roster.root().as_bytes().as_slice())?;
             facts.insert(NETWORK_KEY, membership.network_key.0.as_slice())?;
             facts.insert(SEEDS, encode_seeds(&membership.seeds)?.as_slice())?;
+            facts.remove(WISH_TO_JOIN)?;
             if let Some(signer) = &membership.signer {
                 facts.insert(SIGNER, signer.to_bytes().as_slice())?;
             }
@@ -286,7 +313,7 @@ fn write_objects(
 
 fn encode_seeds(seeds: &[Seed]) -> Result<Vec<u8>, StoreError> {
     let plain: Vec<(&HostName, u16)> = seeds.iter().map(|seed| (&seed.host, seed.port)).collect();
-    postcard::to_stdvec(&plain).map_err(|error| StoreError::Failed(error.to_string()))
+    encode(&plain)
 }
 
 fn decode_seeds(bytes: &[u8]) -> Result<Vec<Seed>, StoreError> {
@@ -294,8 +321,8 @@ fn decode_seeds(bytes: &[u8]) -> Result<Vec<Seed>, StoreError> {
     Ok(plain.into_iter().map(|(host, port)| Seed { host, port }).collect())
 }
 
-fn encode(invitation: &Invitation) -> Result<Vec<u8>, StoreError> {
-    postcard::to_stdvec(invitation).map_err(|error| StoreError::Failed(error.to_string()))
+fn encode(value: &impl serde::Serialize) -> Result<Vec<u8>, StoreError> {
+    postcard::to_stdvec(value).map_err(|error| StoreError::Failed(error.to_string()))
 }
 
 fn decode<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<T, StoreError> {
