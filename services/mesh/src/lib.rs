@@ -20,6 +20,7 @@ mod beacon;
 mod book;
 mod connections;
 mod founding;
+mod gossip;
 mod guard;
 pub mod invitation;
 mod joiner;

@@ -6,6 +6,7 @@
 //! *Spec*: `docs/membership.md`.
 
 mod exchange;
+mod inside;
 mod words;
 
 pub use words::{Destination, Event, Now, Transmit};
@@ -20,7 +21,8 @@ use patronus_wire::{
 };
 
 use crate::{
-    Beacon, Book, Guard, Members, Rates, Refusal, Refusals, Roster, guard::Over, limit, mesh::exchange::Neighbours,
+    Beacon, Book, Guard, Members, Rates, Refusal, Refusals, Roster, gossip::Gossip, guard::Over, limit,
+    mesh::exchange::Neighbours,
 };
 
 /// How often what counts is looked at anew because time has passed.
@@ -43,6 +45,7 @@ pub struct Mesh {
     uplinks: Vec<UplinkOffer>,
     own: Option<Verified<Announcement>>,
     beacon: Beacon,
+    gossip: Gossip,
     refresh_ms: u64,
     messages: Guard,
     signatures: Guard,
@@ -76,6 +79,7 @@ impl Mesh {
             uplinks: Vec::new(),
             own: None,
             beacon,
+            gossip: Gossip::default(),
             refresh_ms: now.ms.saturating_add(REFRESH_MS),
             messages: Guard::new(Rates { source: limit::SOURCE_RATE, total: limit::TOTAL_RATE }),
             signatures: Guard::new(Rates { source: limit::SIGNATURE_SOURCE_RATE, total: limit::SIGNATURE_TOTAL_RATE }),
@@ -162,15 +166,16 @@ impl Mesh {
             self.say(Event::SiteInactive(site));
         }
         if self.beacon.poll_speak(now.ms, random) {
-            self.announce();
+            self.announce(now);
         }
+        self.gossip(now, random);
     }
 
     /// When [`Mesh::handle_timeout`] wants to be called, on the monotonic clock in milliseconds.
     #[must_use]
     pub fn deadline(&self) -> u64 {
-        let soonest = self.beacon.deadline().min(self.refresh_ms);
-        self.book.deadline().map_or(soonest, |silent| silent.min(soonest))
+        let others = [self.book.deadline(), self.gossip.deadline()];
+        others.into_iter().flatten().fold(self.beacon.deadline().min(self.refresh_ms), u64::min)
     }
 
     /// The next datagram to be sent, sealed with this number that was never used before.
@@ -282,7 +287,7 @@ impl Mesh {
     }
 
     /// Says where this site can be reached.
-    fn announce(&mut self) {
+    fn announce(&mut self, now: Now) {
         self.sequence = self.sequence.saturating_add(1);
         let announcement = Announcement {
             network: self.roster.network(),
@@ -295,6 +300,10 @@ impl Mesh {
         };
         match announcement.sign(&self.identity) {
             Ok(signed) => {
+                let content = Some(signed.content_digest());
+                if self.own.as_ref().map(|own| own.content_digest()) != content {
+                    self.gossip.handle_news(now.ms);
+                }
                 self.own = Some(signed.clone());
                 self.send(Destination::Lan, Message::Announce(signed.into_unverified()));
             }

@@ -81,6 +81,8 @@ refusals! {
     EndpointInsideOwnPrefix = "endpoint-inside-own-prefix",
     /// An answer to a question that was not asked.
     AnswerUnexpected = "answer-unexpected",
+    /// From an address inside tunnels that is no member's.
+    InnerSourceUnknown = "inner-source-unknown",
     /// A wish to join where nobody can admit.
     JoinNotHere = "join-not-here",
 }

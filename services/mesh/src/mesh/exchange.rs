@@ -81,7 +81,7 @@ impl Mesh {
             outcome => outcome?,
         }
         let news = self.book.handle(&self.members, object, now.ms)?;
-        self.tell(site, news);
+        self.tell(site, news, now);
         if news.is_return {
             // Who has just come knows nobody's whereabouts.
             self.beacon.handle_change(now.ms);
@@ -168,7 +168,7 @@ impl Mesh {
                 .check_announcement(source, &object, now)
                 .and_then(|()| self.book.handle_relayed(&self.members, object));
             match news {
-                Ok(news) => self.tell(site, news),
+                Ok(news) => self.tell(site, news, now),
                 // Two neighbours that compare give each other what the other may know.
                 Err(Refusal::AnnouncementRepeated) => {}
                 Err(Refusal::AnnouncementReplayed) => self.refusals.count(Refusal::AnnouncementSuperseded),
@@ -178,11 +178,12 @@ impl Mesh {
         Ok(())
     }
 
-    fn tell(&mut self, site: SiteId, news: News) {
+    fn tell(&mut self, site: SiteId, news: News, now: Now) {
         if news.is_return {
             self.say(Event::SiteActive(site));
         }
         if news.is_change {
+            self.gossip.handle_news(now.ms);
             self.say(Event::SiteMoved(site));
         }
     }
@@ -224,7 +225,11 @@ impl Mesh {
     /// Looks anew at what counts, and tells what has changed.
     pub(super) fn refresh(&mut self, now: Now) {
         self.refresh_ms = now.ms.saturating_add(REFRESH_MS);
-        (self.roster_digest, self.roster_summary) = (self.roster.digest(), self.roster.summary());
+        let digest = self.roster.digest();
+        if std::mem::replace(&mut self.roster_digest, digest) != digest {
+            self.gossip.handle_news(now.ms);
+        }
+        self.roster_summary = self.roster.summary();
         let members = Members::new(&self.roster, now.clock);
         let before = std::mem::replace(&mut self.members, members);
         let standing = |members: &Members, site: &SiteId| members.get(site).map(|member| member.standing);

@@ -1,6 +1,7 @@
 //! The shell: everything that touches the network, the disk, a clock, or another service.
 
 pub(crate) mod apply;
+pub(crate) mod inside;
 pub(crate) mod lan;
 pub(crate) mod moment;
 pub(crate) mod phase;

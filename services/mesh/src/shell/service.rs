@@ -3,7 +3,7 @@
 //! *Does*: wait for the claim, take over the identity, begin or take up a membership.
 //! *Never does*: say of itself what is not on disk, hold up its readiness until there is a network.
 
-use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ed25519_dalek::SigningKey;
 use patronus_ipc::{
@@ -27,6 +27,7 @@ use tokio::{
 use super::{
     Fatal,
     apply::Wish,
+    inside::Inside,
     lan::{Heard, Lan},
     moment,
     phase::{Member, Phase},
@@ -62,6 +63,7 @@ pub(crate) struct Service {
     pub(crate) invitations: Invitations,
     pub(crate) sessions: Sessions,
     lan: Lan,
+    inside: Inside,
     /// Of `tunnel`'s last snapshot that was looked at.
     tunnel: Generation,
     wish: Option<Wish>,
@@ -103,6 +105,9 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
         let mut is_asked = false;
         tokio::select! {
             Some(heard) = service.lan.heard() => service.hear(&heard, moment::now(clock.borrow().as_ref()))?,
+            (source, datagram) = service.inside.heard() => {
+                service.hear_inside(source, &datagram, moment::now(clock.borrow().as_ref()));
+            }
             Some(happening) = service.sessions.happening() => {
                 service.follow_happening(happening, moment::now(clock.borrow().as_ref()))?;
             }
@@ -148,6 +153,7 @@ impl Service {
             invitations: Invitations::new(),
             sessions: Sessions::new(),
             lan: Lan::new(),
+            inside: Inside::default(),
             tunnel: Generation::default(),
             wish: None,
             saved: [0; 32],
@@ -231,6 +237,12 @@ impl Service {
         }
     }
 
+    fn hear_inside(&mut self, source: SocketAddr, datagram: &[u8], now: Now) {
+        if let Phase::Member(member) = &mut self.phase {
+            member.mesh.handle_inner_datagram(source, datagram, now);
+        }
+    }
+
     /// An answer to this box's wish to join, wherever it came from.
     pub(crate) fn hear_answer(&mut self, answer: &JoinAnswer, now: Now) -> Result<(), Fatal> {
         let Phase::Joining(joining) = &mut self.phase else { return Ok(()) };
@@ -254,6 +266,7 @@ impl Service {
         let is_quiet = matches!(self.phase, Phase::Alone);
         let is_new = self.lan.follow(&if is_quiet { Vec::new() } else { sources::devices(link) });
         let Phase::Member(member) = &mut self.phase else { return };
+        self.inside.follow(Some(member.mesh.inner_address()));
         if is_new {
             member.mesh.handle_new_neighbourhood(now);
         }
@@ -262,6 +275,7 @@ impl Service {
         if self.tunnel != state.generation {
             self.tunnel = state.generation;
             sources::heard(state).for_each(|peer| member.mesh.handle_sign_of_life(&peer, now));
+            member.mesh.handle_tunnels(sources::answering(state), now);
         }
         member.mesh.handle_uplinks(Capabilities::default(), sources::offers(link, state), now);
     }
@@ -276,7 +290,9 @@ impl Service {
             self.follow_event(event, now)?;
         }
         while let Some(transmit) = self.phase.poll_transmit(moment::random()?, now) {
-            self.lan.send(&transmit);
+            if !self.inside.send(&transmit) {
+                self.lan.send(&transmit);
+            }
         }
         Ok(())
     }
