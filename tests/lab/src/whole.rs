@@ -189,6 +189,20 @@ impl Whole {
         self.services.iter_mut().for_each(Service::start);
     }
 
+    /// `kill -9` of all its services: the box is gone.
+    pub fn die(&mut self) {
+        self.services.iter_mut().for_each(Service::kill);
+    }
+
+    /// Makes this its configuration.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Document)) {
+        change(&mut self.document);
+        let toml = toml::to_string(&self.document).expect("a document");
+        let request = config::Request::Apply { toml, base: None, confirm_within_s: None, author: "lab".to_owned() };
+        let applied = self.sockets.ask::<Config>(&request);
+        assert!(matches!(applied, config::Reply::Committed { .. }), "{applied:?}");
+    }
+
     /// What its services said, and what `mesh` and `tunnel` say now.
     #[must_use]
     pub fn story(&self) -> String {
