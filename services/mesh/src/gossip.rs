@@ -23,20 +23,24 @@ pub(crate) struct Gossip {
 }
 
 impl Gossip {
-    /// The sites whose tunnels answer now. One that did not before may know other things.
+    /// The sites whose tunnels answer now. With one that did not before this one compares soon: either may know other things.
     pub(crate) fn handle_peers(&mut self, peers: BTreeSet<SiteId>, now_ms: u64) {
         let room = limit::GOSSIP_FANOUT * limit::GOSSIP_ROUNDS as usize;
         let newcomers: Vec<SiteId> = peers.difference(&self.peers).copied().take(room).collect();
         self.peers = peers;
         if !newcomers.is_empty() {
             self.newcomers = newcomers;
-            self.handle_news(now_ms);
+            self.hurry(now_ms);
         }
     }
 
     /// There is something that others may not know.
     pub(crate) fn handle_news(&mut self, now_ms: u64) {
         self.rounds = limit::GOSSIP_ROUNDS;
+        self.hurry(now_ms);
+    }
+
+    fn hurry(&mut self, now_ms: u64) {
         self.due_ms = now_ms.max(self.spoke_ms.map_or(0, |spoke| spoke.saturating_add(limit::GOSSIP_GAP_MS)));
     }
 
@@ -50,23 +54,26 @@ impl Gossip {
         if self.deadline().is_none_or(|due| now_ms < due) {
             return Vec::new();
         }
-        let chosen = self.choose(if self.rounds > 0 { limit::GOSSIP_FANOUT } else { 1 }, random);
+        let mut chosen: Vec<SiteId> =
+            self.newcomers.drain(..limit::GOSSIP_FANOUT.min(self.newcomers.len())).collect();
+        chosen.retain(|site| self.peers.contains(site));
+        let count = if self.rounds > 0 { limit::GOSSIP_FANOUT } else { 1 };
+        self.fill(&mut chosen, count, random);
         self.rounds = self.rounds.saturating_sub(1);
         self.spoke_ms = Some(now_ms);
-        let pause_ms = if self.rounds > 0 { limit::GOSSIP_GAP_MS } else { spread(limit::GOSSIP_EVERY_MS, random) };
+        let is_busy = self.rounds > 0 || !self.newcomers.is_empty();
+        let pause_ms = if is_busy { limit::GOSSIP_GAP_MS } else { spread(limit::GOSSIP_EVERY_MS, random) };
         self.due_ms = now_ms.saturating_add(pause_ms);
         chosen
     }
 
-    fn choose(&mut self, count: usize, random: u64) -> Vec<SiteId> {
-        let mut chosen: Vec<SiteId> = self.newcomers.drain(..count.min(self.newcomers.len())).collect();
-        chosen.retain(|site| self.peers.contains(site));
-        let mut others: Vec<(u64, &SiteId)> =
-            self.peers.iter().filter(|site| !chosen.contains(site)).map(|site| (lot(site, random), site)).collect();
+    /// Others at random, until there are so many.
+    fn fill(&self, chosen: &mut Vec<SiteId>, count: usize, random: u64) {
+        let mut others: Vec<(u64, SiteId)> =
+            self.peers.iter().filter(|site| !chosen.contains(site)).map(|site| (lot(site, random), *site)).collect();
         others.sort_unstable();
         let room = count.saturating_sub(chosen.len());
-        chosen.extend(others.into_iter().take(room).map(|(_, site)| *site));
-        chosen
+        chosen.extend(others.into_iter().take(room).map(|(_, site)| site));
     }
 }
 
@@ -129,7 +136,7 @@ mod tests {
     fn who_has_come_is_told_first() {
         let mut gossip = with_peers(100);
         gossip.handle_peers((0..101).map(site).collect(), 40_000);
-        assert!(gossip.poll_tell(40_000, 1).contains(&site(100)));
+        assert_eq!(gossip.poll_tell(40_000, 1), [site(100)], "and nobody else, unless there is news");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use lab::{Box_, Internet, Switch};
 use patronus_ipc::mesh::{Reply, Request, Standing};
+use patronus_types::Ipv6Net;
 
 #[test]
 fn a_network_is_founded_two_sites_join_it_and_all_hear_each_other() {
@@ -45,7 +46,10 @@ fn a_network_is_founded_two_sites_join_it_and_all_hear_each_other() {
         keys.sort_unstable();
         assert_eq!(keys, others);
         for peer in told.peers {
-            assert_eq!(peer.prefixes, [format!("10.{}.0.0/16", peer.slots[0].public_key.0[0]).parse().unwrap()]);
+            let network = states[0].network.as_ref().unwrap().id;
+            let inner = Ipv6Net::from(patronus_wire::inner_address(network, peer.site)).into();
+            let granted = format!("10.{}.0.0/16", peer.slots[0].public_key.0[0]).parse().unwrap();
+            assert_eq!(peer.prefixes, [granted, inner]);
         }
     }
     let tokens =

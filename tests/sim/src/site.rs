@@ -18,6 +18,7 @@ use patronus_wire::{Capabilities, Digest32, IdentityKey, JoinAnswer, LanMessage,
 use crate::{
     charter,
     dice::Dice,
+    nat::Nat,
     disk::{Disk, Membership},
 };
 
@@ -42,6 +43,8 @@ pub struct Site {
     pub skew_s: i64,
     /// How often its uplink has changed.
     pub moves: u16,
+    /// What stands before it.
+    pub nat: Nat,
 }
 
 /// What a crash takes.
@@ -72,6 +75,15 @@ enum Phase {
 pub enum Input {
     /// A datagram came.
     Datagram(SocketAddr, std::rc::Rc<[u8]>),
+    /// A datagram came out of a tunnel.
+    Inner(SocketAddr, std::rc::Rc<[u8]>),
+    /// How its tunnels are.
+    Tunnels {
+        /// Sites whose tunnels answer.
+        answering: BTreeSet<SiteId>,
+        /// Those of which something has just come.
+        heard: BTreeSet<SiteId>,
+    },
     /// A connection is there; whether it has called.
     Opened(u64, IdentityKey, SocketAddr, bool),
     /// A message came on it.
@@ -113,7 +125,7 @@ impl Site {
     #[must_use]
     pub fn new(number: u32, lan: u32, disk: Disk) -> Self {
         let (identity, id) = (charter::key(number), charter::id(number));
-        Self { number, id, identity, lan, disk, running: None, skew_s: 0, moves: 0 }
+        Self { number, id, identity, lan, disk, running: None, skew_s: 0, moves: 0, nat: Nat::Open }
     }
 
     /// Its identity.
@@ -223,6 +235,17 @@ impl Site {
                     }
                 }
             },
+            Input::Inner(source, bytes) => {
+                if let Phase::Member(mesh) = &mut running.phase {
+                    mesh.handle_inner_datagram(source, &bytes, now);
+                }
+            }
+            Input::Tunnels { answering, heard } => {
+                if let Phase::Member(mesh) = &mut running.phase {
+                    heard.iter().for_each(|peer| mesh.handle_sign_of_life(peer, now));
+                    mesh.handle_tunnels(answering, now);
+                }
+            }
             Input::Opened(number, peer, source, is_ours) => {
                 running.connections.handle_opened(number, peer, source, is_ours);
                 let greeting = match &mut running.phase {
