@@ -117,7 +117,8 @@ mod tests {
         assert!(told.iter().all(|round| round.len() == limit::GOSSIP_FANOUT));
         assert!(told.windows(2).any(|pair| pair[0] != pair[1]), "not always the same ones");
         let next = gossip.deadline().unwrap();
-        assert!((22_500..=37_500).contains(&(next - 53_000)), "{next}");
+        let pause_ms = next - 50_000 - u64::from(limit::GOSSIP_ROUNDS - 1) * limit::GOSSIP_GAP_MS;
+        assert!((3_750..=6_250).contains(&pause_ms), "{pause_ms}");
         assert_eq!(gossip.poll_tell(next, 7).len(), 1);
     }
 

@@ -32,6 +32,7 @@ mod refusal;
 mod registrar;
 mod roster;
 mod shell;
+pub mod signers;
 mod wallclock;
 
 pub use beacon::Beacon;

@@ -36,7 +36,7 @@ pub use message::{Bundle, Message, encode_frame, take_frame};
 pub use object::{Body, Unverified, Verified};
 pub use prefix::overlap;
 pub use record::{Roles, SiteRecord};
-pub use recovery::{network_of, recovery_text};
+pub use recovery::{network_of, parse_recovery, recovery_text};
 pub use refused::Refused;
 pub use revocation::Revocation;
 pub use seal::{LanMessage, NetworkKey, Nonce};

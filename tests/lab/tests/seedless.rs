@@ -3,21 +3,18 @@
 //! What is asserted are states; how long it took is printed.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{path::PathBuf, time::Instant};
+mod common;
 
+use std::time::Instant;
+
+use common::{programs, tcp};
 use patronus_ipc::{
     mesh::{Reply, Request, Standing, State},
     tunnel::PathStatus,
 };
-use patronus_lab::{Net, Whole, Wiring, carry};
+use patronus_lab::{Net, Wiring};
 
 const SITES: u8 = 4;
-
-/// The services' programs: `./scripts/test lab` says where it has built them.
-fn programs() -> PathBuf {
-    let named = std::env::var_os("PATRONUS_LAB_PROGRAMS").map(PathBuf::from);
-    named.unwrap_or_else(|| std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned())
-}
 
 fn founded() -> Net {
     let net = Net::new(&programs(), SITES, 1, Wiring::Routed);
@@ -33,10 +30,6 @@ fn wait_for(net: &Net, numbers: &[usize], what: &str, wanted: impl Fn(&State) ->
         net.sites[number - 1].wait_for_mesh(what, &wanted);
     }
     println!("{what}: known to all after {:?}", began.elapsed());
-}
-
-fn tcp(from: &Whole, to: &Whole) {
-    carry::tcp(from.host(), to.host(), &to.host_address(), 1 << 18);
 }
 
 #[test]

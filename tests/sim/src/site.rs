@@ -380,7 +380,7 @@ impl Site {
             running.connections.handle_news();
         }
         for number in running.connections.poll_tell(mesh, now) {
-            deeds.push(Deed::Say(number, mesh.summary()));
+            deeds.push(Deed::Say(number, mesh.digest()));
         }
         let mark = (mesh.generation(), mesh.roster_digest());
         if running.mark != mark {

@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use patronus_types::SiteId;
-use patronus_wire::{Announcement, BucketSet, Bundle, IdentityKey, Message, Summary, Unverified};
+use patronus_wire::{Announcement, BucketSet, Bundle, Digest32, IdentityKey, Message, Summary, Unverified};
 
 use super::{Destination, Event, Mesh, Now, REFRESH_MS};
 use crate::{Members, Merged, Refusal, Standing, book::News, limit};
@@ -38,6 +38,7 @@ impl Mesh {
         let outcome = match message {
             Message::Announce(object) => self.handle_announcement(source, object, now),
             Message::Bundle(bundle) => self.handle_bundle(source, bundle, now).map(|()| Vec::new()),
+            Message::Digest(theirs) => Ok(self.is_unlike(theirs).then(|| self.summary()).into_iter().collect()),
             Message::Summary(summary) => Ok(self.complete(&summary, object_bytes)),
             Message::Pull { members, announcements } => Ok(self.bundles(members, announcements, object_bytes)),
             Message::Observed(address) => {
@@ -59,7 +60,8 @@ impl Mesh {
     /// Merges objects that were signed on this box, and tells the neighbours at once: a new site that announces itself is known to them then.
     pub fn handle_own(&mut self, bundle: Bundle, now: Now) -> Vec<Result<Merged, Refusal>> {
         let signers = self.roster.excerpt(&[]).signers;
-        let told = Message::Bundle(Bundle { signers, ..bundle.clone() });
+        let signers = signers.into_iter().filter(|known| !bundle.signers.contains(known)).chain(bundle.signers.clone());
+        let told = Message::Bundle(Bundle { signers: signers.collect(), ..bundle.clone() });
         let outcomes = self.roster.merge(bundle);
         self.refresh(now);
         // One that does not fit into a datagram they get when they compare.
@@ -194,14 +196,29 @@ impl Mesh {
         Message::Summary(Box::new(self.own_summary()))
     }
 
+    /// The same in few bytes: who has another one answers with a summary.
+    #[must_use]
+    pub fn digest(&mut self) -> Message {
+        Message::Digest(self.own_summary().digest())
+    }
+
+    fn is_unlike(&mut self, theirs: Digest32) -> bool {
+        self.own_summary().digest() != theirs
+    }
+
     fn own_summary(&mut self) -> Summary {
         Summary { announcements: self.book.summary(&self.members, self.own.as_ref()), ..self.roster_summary.clone() }
     }
 
-    /// Whether a neighbour's summary is to be compared now: of a whole LAN that sends them, with few at a time.
+    /// Whether this of a neighbour is to be compared now: of a whole LAN that asks for it, with few at a time.
     pub(super) fn poll_complete(&mut self, source: SocketAddr, message: &Message, now: Now) -> bool {
-        let is_summary = matches!(message, Message::Summary(_));
-        !is_summary || self.answered.poll_compare(source, now.ms, limit::SUMMARY_GAP_MS / 2)
+        match message {
+            Message::Summary(_) => self.answered.poll_compare(source, now.ms, limit::SUMMARY_GAP_MS / 2),
+            Message::Digest(theirs) => {
+                self.is_unlike(*theirs) && self.asked.poll_compare(source, now.ms, limit::SUMMARY_GAP_MS)
+            }
+            _ => true,
+        }
     }
 
     /// Asks for what a neighbour has, and gives what it lacks. Which of the two a difference is only the objects tell.

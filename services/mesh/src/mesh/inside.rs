@@ -44,8 +44,8 @@ impl Mesh {
     pub(super) fn gossip(&mut self, now: Now, random: u64) {
         for site in self.gossip.poll_tell(now.ms, random) {
             let to = SocketAddr::new(inner_address(self.roster.network(), site).into(), limit::INNER_PORT);
-            let summary = self.summary();
-            self.send(Destination::Neighbour(to), summary);
+            let digest = self.digest();
+            self.send(Destination::Neighbour(to), digest);
         }
     }
 }

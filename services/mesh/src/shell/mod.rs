@@ -10,6 +10,7 @@ pub(crate) mod requests;
 pub(crate) mod seed;
 pub(crate) mod service;
 pub(crate) mod sessions;
+pub(crate) mod signers;
 pub(crate) mod signing;
 pub(crate) mod sources;
 pub(crate) mod store;

@@ -3,7 +3,7 @@
 use ed25519_dalek::SigningKey;
 use patronus_ipc::mesh::Problem;
 use patronus_mesh::{JoinError, Joiner, Mesh, Now, Refusals, Registrar, Transmit};
-use patronus_wire::{JoinAnswer, LanMessage, Message, Nonce, Seed};
+use patronus_wire::{IdentityKey, JoinAnswer, LanMessage, Message, Nonce, Seed, Standing};
 
 /// The way to a network without an answer.
 const SEED_UNREACHABLE: &str = "seed-unreachable";
@@ -36,9 +36,16 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// Whether this box has a signer's key that the root has not withdrawn.
+    pub(crate) fn is_signer(&self) -> bool {
+        let certificate =
+            self.signer.as_ref().and_then(|signer| self.mesh.roster().signer(&IdentityKey::from(signer)));
+        certificate.is_some_and(|certificate| certificate.standing == Standing::Active)
+    }
+
     /// The signer at work, if this box is one.
     pub(crate) fn registrar(&self, now: Now) -> Option<Registrar<'_>> {
-        let signer = self.signer.as_ref()?;
+        let signer = self.signer.as_ref().filter(|_| self.is_signer())?;
         Some(Registrar::new(signer, self.mesh.roster(), self.mesh.members(), now.clock))
     }
 }
@@ -128,7 +135,11 @@ pub(crate) fn advice(code: &str) -> &'static str {
         "token-not-one" => "this is no token: it begins with patronus1",
         "no-network" => "this box is in no network: create or join one",
         "in-a-network" => "this box is in a network already",
-        "not-a-signer" => "only the box that created the network can do that",
+        "not-a-signer" => "only a signer's box can do that: make this one a signer with the recovery key",
+        "root-key-wrong" => "this recovery key is another network's",
+        "signer-unknown" => "there is no such signer",
+        "too-many-signers" => "there are as many signers as there can be",
+        "own-signer" => "a signer is withdrawn on another signer's box, which signs anew what is to stay",
         "unclaimed" => "finish first boot",
         "own-site" => "a signer's box does not revoke itself",
         "seed-invalid" => "write each seed as HOST:PORT",

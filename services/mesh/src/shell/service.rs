@@ -34,6 +34,7 @@ use super::{
     publish,
     seed::Identity,
     sessions::Sessions,
+    signers::Withdrawal,
     sources,
     store::{Membership, Store},
 };
@@ -69,6 +70,7 @@ pub(crate) struct Service {
     wish: Option<Wish>,
     saved: Digest32,
     pub(crate) renew_ms: u64,
+    pub(crate) withdrawal: Option<Withdrawal>,
     published_ms: u64,
     mark: Mark,
     /// Sites whose whereabouts have changed since they were written.
@@ -158,6 +160,7 @@ impl Service {
             wish: None,
             saved: [0; 32],
             renew_ms: 0,
+            withdrawal: None,
             published_ms: 0,
             mark: Mark::Alone,
             moved: BTreeSet::new(),
@@ -286,6 +289,7 @@ impl Service {
             member.mesh.handle_timeout(now, u64::from_be_bytes(moment::random()?));
         }
         self.renew_due(now)?;
+        self.withdraw_due(now)?;
         while let Some(event) = self.poll_event() {
             self.follow_event(event, now)?;
         }
@@ -382,7 +386,7 @@ impl Service {
     }
 
     fn deadline(&self) -> u64 {
-        let others = [self.phase.deadline(), self.tell_ms()];
+        let others = [self.phase.deadline(), self.tell_ms(), self.withdrawal.as_ref().map(Withdrawal::due_ms)];
         others.into_iter().flatten().fold(self.tick_ms(), u64::min)
     }
 

@@ -170,7 +170,7 @@ impl Service {
         let Phase::Member(member) = &mut self.phase else { return };
         follow_role(&mut self.sessions, member);
         for number in self.sessions.connections.poll_tell(&member.mesh, now) {
-            self.sessions.send(number, member.mesh.summary());
+            self.sessions.send(number, member.mesh.digest());
         }
     }
 
