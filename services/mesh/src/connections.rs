@@ -85,6 +85,16 @@ impl Connections {
         (!self.open.is_empty()).then(|| self.told_ms.saturating_add(pause_ms))
     }
 
+    /// Whether the far end is a member now.
+    pub(crate) fn is_members(&self, number: u64, mesh: &Mesh) -> bool {
+        self.open.get(&number).is_some_and(|connection| connection.refusal(mesh).is_none())
+    }
+
+    /// A connection to this site.
+    pub(crate) fn with(&self, site: &SiteId) -> Option<u64> {
+        self.open.iter().find(|(_, connection)| site_id(&connection.peer) == *site).map(|(number, _)| *number)
+    }
+
     /// The connection to this address.
     #[must_use]
     pub fn to(&self, address: SocketAddr) -> Option<u64> {

@@ -19,6 +19,7 @@
 mod beacon;
 mod book;
 mod connections;
+mod forwarding;
 mod founding;
 mod gossip;
 mod guard;
@@ -38,6 +39,7 @@ mod wallclock;
 pub use beacon::Beacon;
 pub use book::{Book, Heard, Liveness};
 pub use connections::{Connections, seeds_to_call};
+pub use forwarding::Forwarding;
 pub use founding::{Founding, found};
 pub use guard::{Guard, Rates};
 pub use invitation::{Invitation, Invitations, Use};

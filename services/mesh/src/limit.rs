@@ -92,5 +92,14 @@ pub const REDIAL_FIRST_MS: u64 = 1_000;
 /// The longest such pause, in milliseconds.
 pub const REDIAL_LONGEST_MS: u64 = 60_000;
 
+/// Wishes of strangers that a seed hands on and remembers; with more, the oldest is forgotten.
+pub const FORWARDED: usize = 64;
+/// For how long, in milliseconds.
+pub const FORWARD_MS: u64 = 30_000;
+/// Wishes of one stranger that are handed on: a second's share, and how many at once.
+pub const FORWARD_SOURCE_RATE: (u32, u32) = (1, 8);
+/// And of all strangers together.
+pub const FORWARD_TOTAL_RATE: (u32, u32) = (10, 40);
+
 /// Between two tries to join, in milliseconds.
 pub const JOIN_RETRY_MS: u64 = 1_000;

@@ -16,7 +16,7 @@ use std::{collections::VecDeque, net::SocketAddr};
 use ed25519_dalek::SigningKey;
 use patronus_types::SiteId;
 use patronus_wire::{
-    Announcement, Body, Capabilities, Digest32, IdentityKey, JoinAnswer, LanMessage, Message, NetworkKey, Nonce,
+    Announcement, Body, Capabilities, Digest32, IdentityKey, JoinAnswer, JoinRequest, LanMessage, Message, NetworkKey, Nonce,
     Refused, Summary, UplinkOffer, Verified, site_id,
 };
 
@@ -107,7 +107,11 @@ impl Mesh {
                 self.say(Event::JoinRequested { source, request });
                 Vec::new()
             }
-            LanMessage::Join(_) => return self.refusals.count(Refusal::AnswerUnexpected),
+            LanMessage::Join(Message::JoinAnswer(answer)) => {
+                self.say(Event::JoinAnswered(answer));
+                Vec::new()
+            }
+            LanMessage::Join(_) => Vec::new(),
         };
         for answer in answers.into_iter().take(limit::DATAGRAMS_PER_PULL) {
             self.send(Destination::Neighbour(source), answer);
@@ -182,8 +186,8 @@ impl Mesh {
     pub fn poll_transmit(&mut self, nonce: Nonce) -> Option<Transmit> {
         while let Some((to, message)) = self.outbox.pop_front() {
             let sealed = match &message {
-                // Sealed with a token already, for somebody who does not have the network's key yet.
-                Message::JoinAnswer(_) => message.to_bytes(),
+                // Sealed with a token already, from or for somebody who does not have the network's key yet.
+                Message::JoinAnswer(_) | Message::JoinRequest(_) => message.to_bytes(),
                 _ => self.keys.first().ok_or(Refused::NetworkKeyUnknown).and_then(|key| key.seal(&message, nonce)),
             };
             if let Ok(datagram) = sealed {
@@ -205,6 +209,11 @@ impl Mesh {
                 self.refusals.count(refusal);
             }
         }
+    }
+
+    /// Hands on what a new site wants.
+    pub(crate) fn send_request(&mut self, to: SocketAddr, request: JoinRequest) {
+        self.send(Destination::Neighbour(to), Message::JoinRequest(request));
     }
 
     /// Answers a new site.

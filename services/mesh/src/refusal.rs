@@ -83,6 +83,8 @@ refusals! {
     AnswerUnexpected = "answer-unexpected",
     /// From an address inside tunnels that is no member's.
     InnerSourceUnknown = "inner-source-unknown",
+    /// More wishes to join than are handed on.
+    ForwardOverRate = "forward-over-rate",
     /// A wish to join where nobody can admit.
     JoinNotHere = "join-not-here",
 }

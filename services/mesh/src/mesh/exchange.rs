@@ -49,7 +49,10 @@ impl Mesh {
                 self.say(Event::JoinRequested { source, request });
                 Ok(Vec::new())
             }
-            Message::JoinAnswer(_) => Err(Refusal::AnswerUnexpected),
+            Message::JoinAnswer(answer) => {
+                self.say(Event::JoinAnswered(answer));
+                Ok(Vec::new())
+            }
         };
         outcome.unwrap_or_else(|refusal| {
             self.refusals.count(refusal);

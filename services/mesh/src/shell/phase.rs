@@ -7,6 +7,10 @@ use patronus_wire::{IdentityKey, JoinAnswer, LanMessage, Message, Nonce, Seed, S
 
 /// The way to a network without an answer.
 const SEED_UNREACHABLE: &str = "seed-unreachable";
+/// A seed was reached, and no answer came through it.
+const SIGNER_SILENT: &str = "signer-silent";
+/// Between two questions to seeds, in milliseconds: they hand on a stranger's wish once a second at most.
+const ASK_SEEDS_EVERY_MS: u64 = 5_000;
 
 /// Where this box stands.
 pub(crate) enum Phase {
@@ -24,6 +28,8 @@ pub(crate) struct Joining {
     /// Why the last answer was no.
     pub(crate) problem: Option<Problem>,
     pub(crate) refusals: Refusals,
+    /// When seeds were asked last, since one was reached.
+    asked_ms: Option<u64>,
 }
 
 /// A box in a network.
@@ -51,6 +57,11 @@ impl Member {
 }
 
 impl Joining {
+    /// Begins to ask.
+    pub(crate) fn new(joiner: Joiner) -> Self {
+        Self { joiner, problem: None, refusals: Refusals::default(), asked_ms: None }
+    }
+
     /// An answer for this box, if the datagram is one.
     pub(crate) fn handle_datagram(&mut self, datagram: &[u8]) -> Option<JoinAnswer> {
         // Members talk to each other, and other sites ask to join: neither is for this box.
@@ -74,9 +85,21 @@ impl Joining {
         }
     }
 
-    /// A seed was reached after all.
-    pub(crate) fn handle_reached(&mut self) {
+    /// A seed was reached after all, and is being asked.
+    pub(crate) fn handle_reached(&mut self, now_ms: u64) {
         self.problem.take_if(|problem| problem.code == SEED_UNREACHABLE);
+        self.asked_ms = Some(now_ms);
+    }
+
+    /// Whether seeds are to be asked again: the last answer is long in coming, or was no.
+    pub(crate) fn poll_ask_seeds(&mut self, now_ms: u64) -> bool {
+        let is_due = self.asked_ms.is_some_and(|asked| now_ms >= asked.saturating_add(ASK_SEEDS_EVERY_MS));
+        if is_due {
+            self.asked_ms = Some(now_ms);
+            let silent = || Problem { code: SIGNER_SILENT.to_owned(), message: advice(SIGNER_SILENT).to_owned() };
+            self.problem.get_or_insert_with(silent);
+        }
+        is_due
     }
 
     /// Takes note of an answer that was no.
@@ -138,6 +161,7 @@ pub(crate) fn advice(code: &str) -> &'static str {
         "not-a-signer" => "only a signer's box can do that: make this one a signer with the recovery key",
         "root-key-wrong" => "this recovery key is another network's",
         "signer-unknown" => "there is no such signer",
+        "signer-silent" => "a seed was reached, but the box that made the token does not answer through it: see whether that is on",
         "too-many-signers" => "there are as many signers as there can be",
         "own-signer" => "a signer is withdrawn on another signer's box, which signs anew what is to stay",
         "unclaimed" => "finish first boot",

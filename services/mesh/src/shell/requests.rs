@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use patronus_ipc::mesh::{Problem, Reply, Request, Role};
-use patronus_mesh::{Invitation, Joiner, Now, Refusals, SignError, Wallclock, found, invitation};
+use patronus_mesh::{Invitation, Joiner, Now, SignError, Wallclock, found, invitation};
 use patronus_types::{HostName, IpNet, RootSecret, SiteId, SiteName};
 use patronus_wire::{
     Bundle, IdentityKey, JoinToken, NetworkKey, Refused, Revocation, Roles, Seed, SiteRecord, TokenSecret, Verified,
@@ -189,7 +189,7 @@ fn joining(own: &Own, wish: &WishToJoin, now: Now) -> Result<Result<Joining, Ref
     let nonce = moment::random()?;
     let joiner = JoinToken::parse_text(&wish.token)
         .and_then(|token| Joiner::new(token, &own.identity, own.name.clone(), wish.prefixes.clone(), nonce, now.ms));
-    Ok(joiner.map(|joiner| Joining { joiner, problem: None, refusals: Refusals::default() }))
+    Ok(joiner.map(Joining::new))
 }
 
 pub(crate) fn no(code: impl ToString) -> Answered {

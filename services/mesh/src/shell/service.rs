@@ -280,7 +280,8 @@ impl Service {
             sources::heard(state).for_each(|peer| member.mesh.handle_sign_of_life(&peer, now));
             member.mesh.handle_tunnels(sources::answering(state), now);
         }
-        member.mesh.handle_uplinks(Capabilities::default(), sources::offers(link, state), now);
+        let capabilities = if member.is_signer() { Capabilities::SIGNER } else { Capabilities::default() };
+        member.mesh.handle_uplinks(capabilities, sources::offers(link, state), now);
     }
 
     /// What time demands, what has happened, what is to be said.
@@ -329,6 +330,7 @@ impl Service {
                 wish.set(sources::desired(&member.mesh));
             }
         }
+        self.ask_again(now);
         self.follow_seeds(now);
         self.publish(is_asked, now);
         Ok(())
@@ -363,13 +365,12 @@ impl Service {
                 self.moved.insert(site);
             }
             Event::JoinRequested { source, request } => {
-                if let Some(answer) = self.admit(&request, now)?
-                    && !self.sessions.answer(source, &answer)
-                    && let Phase::Member(member) = &mut self.phase
-                {
-                    member.mesh.send_answer(source, answer);
+                match self.admit(&request, now)? {
+                    Some(answer) => self.answer_wish(source, answer),
+                    None => self.hand_on(source, &request, now),
                 }
             }
+            Event::JoinAnswered(answer) => self.hand_back(&answer, now),
             Event::BootEpochForgotten(boot_epoch) => {
                 tracing::warn!(
                     boot_epoch,
