@@ -9,6 +9,8 @@ use patronus_wire::{IdentityKey, JoinAnswer, LanMessage, Message, Nonce, Seed, S
 const SEED_UNREACHABLE: &str = "seed-unreachable";
 /// A seed was reached, and no answer came through it.
 const SIGNER_SILENT: &str = "signer-silent";
+/// After so many questions without an answer a person is told.
+const ASKED_IN_VAIN: u32 = 2;
 /// Between two questions to seeds, in milliseconds: they hand on a stranger's wish once a second at most.
 const ASK_SEEDS_EVERY_MS: u64 = 5_000;
 
@@ -28,8 +30,8 @@ pub(crate) struct Joining {
     /// Why the last answer was no.
     pub(crate) problem: Option<Problem>,
     pub(crate) refusals: Refusals,
-    /// When seeds were asked last, since one was reached.
-    asked_ms: Option<u64>,
+    /// When seeds were asked last, and how often without an answer, since one was reached.
+    asked: Option<(u64, u32)>,
 }
 
 /// A box in a network.
@@ -59,7 +61,7 @@ impl Member {
 impl Joining {
     /// Begins to ask.
     pub(crate) fn new(joiner: Joiner) -> Self {
-        Self { joiner, problem: None, refusals: Refusals::default(), asked_ms: None }
+        Self { joiner, problem: None, refusals: Refusals::default(), asked: None }
     }
 
     /// An answer for this box, if the datagram is one.
@@ -88,14 +90,17 @@ impl Joining {
     /// A seed was reached after all, and is being asked.
     pub(crate) fn handle_reached(&mut self, now_ms: u64) {
         self.problem.take_if(|problem| problem.code == SEED_UNREACHABLE);
-        self.asked_ms = Some(now_ms);
+        self.asked = Some((now_ms, 1));
     }
 
     /// Whether seeds are to be asked again: the last answer is long in coming, or was no.
     pub(crate) fn poll_ask_seeds(&mut self, now_ms: u64) -> bool {
-        let is_due = self.asked_ms.is_some_and(|asked| now_ms >= asked.saturating_add(ASK_SEEDS_EVERY_MS));
+        let Some((asked_ms, times)) = self.asked else { return false };
+        let is_due = now_ms >= asked_ms.saturating_add(ASK_SEEDS_EVERY_MS);
         if is_due {
-            self.asked_ms = Some(now_ms);
+            self.asked = Some((now_ms, times.saturating_add(1)));
+        }
+        if is_due && times >= ASKED_IN_VAIN {
             let silent = || Problem { code: SIGNER_SILENT.to_owned(), message: advice(SIGNER_SILENT).to_owned() };
             self.problem.get_or_insert_with(silent);
         }
