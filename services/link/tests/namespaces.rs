@@ -16,8 +16,8 @@ use lab::{
     server::{SERVER, Server},
 };
 use patronus_ipc::link::{Role, State};
-use patronus_link::network::INNER_PORT;
 use patronus_lab::Namespace;
+use patronus_link::network::INNER_PORT;
 use patronus_types::{Document, Ipv4Method, Ipv6Method};
 use redb::ReadableTable;
 
@@ -281,7 +281,10 @@ fn what_sites_say_inside_tunnels_comes_from_tunnels_and_from_no_computer() {
     let (lab, far) = lab_with_another_site();
     assert!(arrives_at(&far, &lab.inside, "10.7.0.1", INNER_PORT), "from another site");
     assert!(!arrives_at(&lab.lan, &lab.inside, "10.7.0.1", INNER_PORT), "from the LAN to this site");
-    assert!(!arrives_at(&lab.lan, &far, "10.9.0.2", INNER_PORT), "from the LAN to another site, as if it were this one");
+    assert!(
+        !arrives_at(&lab.lan, &far, "10.9.0.2", INNER_PORT),
+        "from the LAN to another site, as if it were this one"
+    );
     assert!(!arrives_at(&far, &lab.lan, "10.7.0.9", INNER_PORT), "from another site to the LAN");
     assert!(!arrives_at(&lab.wan, &lab.inside, "203.0.113.50", INNER_PORT), "from WAN");
     // Any other port of the same addresses is open.

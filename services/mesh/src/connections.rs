@@ -53,8 +53,13 @@ impl Connections {
     /// Takes a message from a connection. Gives what is to be said back, or `None` if the connection is to be closed.
     pub fn handle_message(&mut self, number: u64, message: Message, mesh: &mut Mesh, now: Now) -> Option<Vec<Message>> {
         let connection = self.open.get(&number)?;
-        let is_wish = matches!(message, Message::JoinRequest(_));
-        if let Some(refusal) = connection.refusal(mesh).filter(|_| !is_wish) {
+        // A stranger may ask to join. A seed that has handed on this site's wish is one until it has shown its record.
+        let is_allowed = match message {
+            Message::JoinRequest(_) => true,
+            Message::Bundle(_) => connection.is_ours && mesh.members().get(&site_id(&connection.peer)).is_none(),
+            _ => false,
+        };
+        if let Some(refusal) = connection.refusal(mesh).filter(|_| !is_allowed) {
             mesh.handle_refusal(refusal);
             self.open.remove(&number);
             return None;

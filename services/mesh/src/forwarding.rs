@@ -54,7 +54,10 @@ impl Forwarding {
             return Err(Refusal::JoinNotHere);
         }
         self.guard.take(source.ip(), 1, now.ms).map_err(|_| Refusal::ForwardOverRate)?;
-        self.remember(Waiting { token: request.token, source, until_ms: now.ms.saturating_add(limit::FORWARD_MS) }, now);
+        self.remember(
+            Waiting { token: request.token, source, until_ms: now.ms.saturating_add(limit::FORWARD_MS) },
+            now,
+        );
         let mut said = Vec::new();
         for site in signers {
             match connections.with(&site) {

@@ -54,8 +54,7 @@ impl Gossip {
         if self.deadline().is_none_or(|due| now_ms < due) {
             return Vec::new();
         }
-        let mut chosen: Vec<SiteId> =
-            self.newcomers.drain(..limit::GOSSIP_FANOUT.min(self.newcomers.len())).collect();
+        let mut chosen: Vec<SiteId> = self.newcomers.drain(..limit::GOSSIP_FANOUT.min(self.newcomers.len())).collect();
         chosen.retain(|site| self.peers.contains(site));
         let count = if self.rounds > 0 { limit::GOSSIP_FANOUT } else { 1 };
         self.fill(&mut chosen, count, random);

@@ -16,8 +16,8 @@ use std::{collections::VecDeque, net::SocketAddr};
 use ed25519_dalek::SigningKey;
 use patronus_types::SiteId;
 use patronus_wire::{
-    Announcement, Body, Capabilities, Digest32, IdentityKey, JoinAnswer, JoinRequest, LanMessage, Message, NetworkKey, Nonce,
-    Refused, Summary, UplinkOffer, Verified, site_id,
+    Announcement, Body, Capabilities, Digest32, IdentityKey, JoinAnswer, JoinRequest, LanMessage, Message, NetworkKey,
+    Nonce, Refused, Summary, UplinkOffer, Verified, site_id,
 };
 
 use crate::{
@@ -107,11 +107,12 @@ impl Mesh {
                 self.say(Event::JoinRequested { source, request });
                 Vec::new()
             }
-            LanMessage::Join(Message::JoinAnswer(answer)) => {
+            // On a LAN nobody hands anything on.
+            LanMessage::Join(Message::JoinAnswer(answer)) if self.member_at(source.ip()).is_some() => {
                 self.say(Event::JoinAnswered(answer));
                 Vec::new()
             }
-            LanMessage::Join(_) => Vec::new(),
+            LanMessage::Join(_) => return self.refusals.count(Refusal::AnswerUnexpected),
         };
         for answer in answers.into_iter().take(limit::DATAGRAMS_PER_PULL) {
             self.send(Destination::Neighbour(source), answer);

@@ -214,8 +214,7 @@ fn a_token_of_a_signer_that_is_no_seed_works_through_any_seed() {
     let token = second.make_token_with(&["10.3.0.0/16"], &["192.0.2.1:51822"]);
     second.service.kill();
     far.join(&token);
-    let code =
-        |state: &patronus_ipc::mesh::State| Some(state.joining.as_ref()?.problem.as_ref()?.code.clone());
+    let code = |state: &patronus_ipc::mesh::State| Some(state.joining.as_ref()?.problem.as_ref()?.code.clone());
     far.wait_for("a reason", |state| code(state).as_deref() == Some("signer-silent"));
     second.service.start();
     far.wait_for("a network", |state| state.network.is_some() && state.joining.is_none());

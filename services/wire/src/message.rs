@@ -10,8 +10,8 @@
 use std::net::SocketAddr;
 
 use crate::{
-    Announcement, Body, BucketSet, Digest32, JoinAnswer, JoinRequest, Refused, Revocation, SignerCertificate, SiteRecord,
-    Summary, Unverified,
+    Announcement, Body, BucketSet, Digest32, JoinAnswer, JoinRequest, Refused, Revocation, SignerCertificate,
+    SiteRecord, Summary, Unverified,
     bytes::{Reader, Writer},
     endpoint::{read_socket, write_socket},
     limit,

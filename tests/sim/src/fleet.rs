@@ -93,14 +93,36 @@ struct Due {
 
 #[derive(Debug)]
 enum Coming {
-    Datagram { to: u32, source: SocketAddr, bytes: Rc<[u8]> },
-    Inner { to: u32, source: SocketAddr, bytes: Rc<[u8]> },
+    Datagram {
+        to: u32,
+        source: SocketAddr,
+        bytes: Rc<[u8]>,
+    },
+    Inner {
+        to: u32,
+        source: SocketAddr,
+        bytes: Rc<[u8]>,
+    },
     Tunnels(u32),
     /// No message: the handshake is done.
-    Frame { pipe: u64, end: End, message: Option<Rc<Message>> },
-    Gone { pipe: u64, end: End },
-    Silence { pipe: u64, end: End },
-    Dial { site: u32, seed: SocketAddr, number: u64 },
+    Frame {
+        pipe: u64,
+        end: End,
+        message: Option<Rc<Message>>,
+    },
+    Gone {
+        pipe: u64,
+        end: End,
+    },
+    Silence {
+        pipe: u64,
+        end: End,
+    },
+    Dial {
+        site: u32,
+        seed: SocketAddr,
+        number: u64,
+    },
     Wake(u32),
 }
 
@@ -198,7 +220,8 @@ impl Fleet {
     /// Lets time pass until this moment.
     pub fn run_until(&mut self, end_ms: u64) {
         while !moment::is_over()
-            && let Some(due) = self.queue.peek().filter(|due| due.0.at_ms <= end_ms).map(|due| due.0.at_ms) {
+            && let Some(due) = self.queue.peek().filter(|due| due.0.at_ms <= end_ms).map(|due| due.0.at_ms)
+        {
             self.now_ms = self.now_ms.max(due);
             let Some(Reverse(due)) = self.queue.pop() else { break };
             self.happen(due.what);

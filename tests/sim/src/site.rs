@@ -18,8 +18,8 @@ use patronus_wire::{Capabilities, Digest32, IdentityKey, JoinAnswer, LanMessage,
 use crate::{
     charter,
     dice::Dice,
-    nat::Nat,
     disk::{Disk, Membership},
+    nat::Nat,
 };
 
 /// Whereabouts are written at most this often (`SAVE_MS` of the shell).
@@ -359,8 +359,7 @@ impl Site {
                     (Some(answer), Some(number)) => deeds.push(Deed::Say(number, Message::JoinAnswer(answer))),
                     (Some(answer), None) => mesh.send_answer(source, answer),
                     (None, _) => {
-                        let numbers =
-                            running.forwarding.handle_wish(source, &request, &running.connections, mesh, now);
+                        let numbers = running.forwarding.handle_wish(source, &request, &running.connections, mesh, now);
                         let say = |number| Deed::Say(number, Message::JoinRequest(request.clone()));
                         deeds.extend(numbers.unwrap_or_default().into_iter().map(say));
                     }
@@ -369,8 +368,11 @@ impl Site {
             Event::JoinAnswered(answer) => {
                 let Some(running) = &mut self.running else { return };
                 let sources = running.forwarding.handle_answer(&answer, now).unwrap_or_default();
-                let numbers = sources.into_iter().filter_map(|source| running.connections.to(source));
-                deeds.extend(numbers.map(|number| Deed::Say(number, Message::JoinAnswer(answer.clone()))));
+                let Phase::Member(mesh) = &mut running.phase else { return };
+                for number in sources.into_iter().filter_map(|source| running.connections.to(source)) {
+                    deeds.push(Deed::Say(number, Message::JoinAnswer(answer.clone())));
+                    deeds.push(Deed::Say(number, Message::Bundle(mesh.roster().excerpt(&[mesh.site()]))));
+                }
             }
             _ => {}
         }

@@ -39,7 +39,11 @@ pub(super) async fn run(client: &Client, command: &SignerCommand, as_json: bool)
             "This router has signed anew what stays. In ten seconds the other one is no signer any more."
         }
     };
-    if as_json { println!("{{}}") } else { println!("{said}") }
+    if as_json {
+        println!("{{}}")
+    } else {
+        println!("{said}")
+    }
     Ok(())
 }
 

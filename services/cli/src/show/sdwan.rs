@@ -44,7 +44,8 @@ pub(crate) fn signers(answer: &Value) -> String {
             (false, true) => "this router",
             (false, false) => "another router",
         };
-        let (key, sites, until) = (word(signer, "/key"), word(signer, "/sites"), moment(signer.get("valid_until_unix_s")));
+        let (key, sites, until) =
+            (word(signer, "/key"), word(signer, "/sites"), moment(signer.get("valid_until_unix_s")));
         let _ = writeln!(text, "{key:<64} {state:<14} {sites:<6} {until}");
     }
     text

@@ -4,7 +4,10 @@
 //! *Never does*: need a seed: what one site learns goes on from tunnel to tunnel.
 //! *Spec*: `docs/wire.md`, section "Inside tunnels"; `docs/membership.md`, section "Inside tunnels".
 
-use std::{collections::BTreeSet, net::{IpAddr, Ipv6Addr, SocketAddr}};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
 
 use patronus_types::SiteId;
 use patronus_wire::{inner_address, inner_sites};
@@ -33,7 +36,7 @@ impl Mesh {
     }
 
     /// The member that has this address inside tunnels.
-    fn member_at(&self, address: IpAddr) -> Option<SiteId> {
+    pub(super) fn member_at(&self, address: IpAddr) -> Option<SiteId> {
         let IpAddr::V6(address) = address else { return None };
         let sites = inner_sites(self.roster.network(), address)?;
         let mut known = self.members.within(sites);

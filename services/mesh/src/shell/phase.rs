@@ -46,8 +46,7 @@ pub(crate) struct Member {
 impl Member {
     /// Whether this box has a signer's key that the root has not withdrawn.
     pub(crate) fn is_signer(&self) -> bool {
-        let certificate =
-            self.signer.as_ref().and_then(|signer| self.mesh.roster().signer(&IdentityKey::from(signer)));
+        let certificate = self.signer.as_ref().and_then(|signer| self.mesh.roster().signer(&IdentityKey::from(signer)));
         certificate.is_some_and(|certificate| certificate.standing == Standing::Active)
     }
 
@@ -166,7 +165,9 @@ pub(crate) fn advice(code: &str) -> &'static str {
         "not-a-signer" => "only a signer's box can do that: make this one a signer with the recovery key",
         "root-key-wrong" => "this recovery key is another network's",
         "signer-unknown" => "there is no such signer",
-        "signer-silent" => "a seed was reached, but the box that made the token does not answer through it: see whether that is on",
+        "signer-silent" => {
+            "a seed was reached, but the box that made the token does not answer through it: see whether that is on"
+        }
         "too-many-signers" => "there are as many signers as there can be",
         "own-signer" => "a signer is withdrawn on another signer's box, which signs anew what is to stay",
         "unclaimed" => "finish first boot",

@@ -364,12 +364,10 @@ impl Service {
                 tracing::warn!(?site, "site revoked");
                 self.moved.insert(site);
             }
-            Event::JoinRequested { source, request } => {
-                match self.admit(&request, now)? {
-                    Some(answer) => self.answer_wish(source, answer),
-                    None => self.hand_on(source, &request, now),
-                }
-            }
+            Event::JoinRequested { source, request } => match self.admit(&request, now)? {
+                Some(answer) => self.answer_wish(source, answer),
+                None => self.hand_on(source, &request, now),
+            },
             Event::JoinAnswered(answer) => self.hand_back(&answer, now),
             Event::BootEpochForgotten(boot_epoch) => {
                 tracing::warn!(

@@ -175,7 +175,9 @@ impl Service {
         let Sessions { connections, forwarding, .. } = &mut self.sessions;
         match forwarding.handle_wish(source, request, connections, &mut member.mesh, now) {
             Ok(numbers) => {
-                numbers.into_iter().for_each(|number| self.sessions.send(number, Message::JoinRequest(request.clone())));
+                numbers
+                    .into_iter()
+                    .for_each(|number| self.sessions.send(number, Message::JoinRequest(request.clone())));
             }
             Err(refusal) => member.mesh.handle_refusal(refusal),
         }
@@ -183,13 +185,18 @@ impl Service {
 
     /// Hands an answer back to who waits for it.
     pub(crate) fn hand_back(&mut self, answer: &JoinAnswer, now: Now) {
+        let Phase::Member(member) = &mut self.phase else { return };
         match self.sessions.forwarding.handle_answer(answer, now) {
-            Ok(sources) => sources.into_iter().for_each(|source| _ = self.sessions.answer(source, answer)),
-            Err(refusal) => {
-                if let Phase::Member(member) = &mut self.phase {
-                    member.mesh.handle_refusal(refusal);
+            Ok(sources) => {
+                // The new site knows the signer, and not yet who has handed its wish on.
+                let own = Message::Bundle(member.mesh.roster().excerpt(&[member.mesh.site()]));
+                let numbers = sources.into_iter().filter_map(|source| self.sessions.connections.to(source));
+                for number in numbers.collect::<Vec<u64>>() {
+                    self.sessions.send(number, Message::JoinAnswer(answer.clone()));
+                    self.sessions.send(number, own.clone());
                 }
             }
+            Err(refusal) => member.mesh.handle_refusal(refusal),
         }
     }
 

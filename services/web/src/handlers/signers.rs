@@ -35,8 +35,7 @@ fn request(handler: Handler, root: &str, signer: &str) -> Result<Request, Failur
 }
 
 pub(super) async fn form(app: &App, call: &Call, handler: Handler) -> Reply {
-    let changed =
-        async { ask(app, request(handler, call.form.text("root"), call.form.text("signer"))?).await };
+    let changed = async { ask(app, request(handler, call.form.text("root"), call.form.text("signer"))?).await };
     match changed.await {
         Ok(_) => reply::redirect("/sites"),
         Err(failure) => sites::show(app, call, failure.status(), Some(&failure.message())),

@@ -61,8 +61,7 @@ impl Fleet {
         let mut tunnels = std::mem::take(&mut self.tunnels[site as usize]);
         if tunnels.seen != Some(seen) {
             tunnels.seen = Some(seen);
-            let up: BTreeSet<u32> =
-                self.candidates(site).filter(|other| self.has_tunnel(site, *other)).collect();
+            let up: BTreeSet<u32> = self.candidates(site).filter(|other| self.has_tunnel(site, *other)).collect();
             for lost in tunnels.up.difference(&up) {
                 tunnels.silent.insert(*lost, now_ms + ANSWERS_MS);
             }
