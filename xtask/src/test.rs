@@ -29,7 +29,7 @@ pub struct TestArgs {
     /// The life of that seed only until this step, and with what led to it.
     #[arg(long, value_name = "STEP", requires = "seed")]
     step: Option<u64>,
-    /// A fleet of so many sites, in the group `sim`: 2,000 take minutes.
+    /// The promises of one fleet of so many sites behind four seeds, in the group `sim`. Its memory grows with their square.
     #[arg(long, value_name = "N")]
     sites: Option<u32>,
     /// Only tests whose name contains this.
