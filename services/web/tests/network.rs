@@ -183,7 +183,11 @@ fn one_box_creates_a_network_and_another_joins_it_at_its_set_up() {
             );
             let refused =
                 browser.post("/sites/tokens", &[("csrf", &browser.get("/sites").csrf()), ("prefixes", "10.9.0.0/24")]);
-            assert!(refused.status == 422 && refused.body.contains("Only the box that created"), "{}", refused.body);
+            assert!(
+                refused.status == 422 && refused.body.contains("make this one a signer with the recovery key"),
+                "{}",
+                refused.body
+            );
             // The other side revokes it in the end.
             let done = tokens.recv();
             assert!(done.is_err(), "the first box is done");

@@ -54,7 +54,7 @@ pub(crate) fn page(shown: &Shown<'_>, site: &str, csrf: &str) -> Markup {
             }
             @if !matches!(shown.said, Said::Token(_)) {
                 @if shown.is_signer { section.card { h2 { "Make a token" } (make(shown.form, csrf)) } }
-                @else { p.lead { "Tokens are made on the router that created the network." } }
+                @else { p.lead { "Tokens are made on a signer's router." } }
                 section.card { h2 { "Tokens made here" } (table(shown.tokens, shown.timezone)) }
             }
         },
