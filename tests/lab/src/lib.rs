@@ -12,6 +12,7 @@ mod answering;
 pub mod carry;
 pub mod impair;
 mod namespace;
+pub mod nat;
 mod net;
 pub mod relay;
 mod service;

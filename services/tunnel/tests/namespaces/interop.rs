@@ -26,7 +26,7 @@ fn at(address: &str) -> SocketAddr {
 fn far_end(endpoints: Vec<SocketAddr>) -> Peer {
     let public_key = SlotKey(Boring::new(PRIVATE).public_key());
     let slots = vec![RemoteSlot { slot: slot(0), public_key, endpoints }];
-    Peer { site: SiteId([2; 32]), slots, prefixes: prefixes(2), keepalive_s: Some(10) }
+    Peer { site: SiteId([2; 32]), is_relay: false, slots, prefixes: prefixes(2), keepalive_s: Some(10) }
 }
 
 fn carries_both_ways(they_begin: bool) {
