@@ -10,6 +10,7 @@ mod budget;
 pub mod checksum;
 mod coalesce;
 pub mod desired;
+mod fragment;
 mod inbox;
 pub mod limit;
 pub mod mtu;

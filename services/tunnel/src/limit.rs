@@ -65,6 +65,8 @@ pub const RELAY_AFTER: usize = 2;
 pub const RELAYS: usize = 4;
 /// Between two tries to reach the peer of a relayed path directly. Translators keep an opening for 30 s at least.
 pub const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// Addresses that the peer of a relayed path has named itself.
+pub const HINTS: usize = 4;
 /// Largest packet of a relayed path: the smallest MTU of IPv6, which with two headers and two seals fits into 1,436 bytes of underlay over
 /// IPv4.
 pub const RELAYED_BYTES: usize = 1280;

@@ -16,14 +16,17 @@ const PROBE: u8 = 1;
 const SEEN: u8 = 2;
 const CARRY: u8 = 3;
 const CARRIED: u8 = 4;
+const HERE: u8 = 5;
 
 /// A note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Note<'n> {
     /// Where do you see me?
     Probe,
-    /// Your probe came from here.
+    /// Your packets come from here.
     Seen(SocketAddr),
+    /// Others see me there: try it.
+    Here(SocketAddr),
     /// Pass this datagram on to a slot of another site.
     Carry(Parcel<'n>),
     /// This datagram came from a slot of another site.
@@ -56,6 +59,7 @@ impl<'n> Note<'n> {
         match body.split_first()? {
             (&PROBE, []) => Some(Self::Probe),
             (&SEEN, address) => Some(Self::Seen(parse_address(address)?)),
+            (&HERE, address) => Some(Self::Here(parse_address(address)?)),
             (&CARRY, parcel) => Some(Self::Carry(Parcel::parse(parcel)?)),
             (&CARRIED, parcel) => Some(Self::Carried(Parcel::parse(parcel)?)),
             _ => None,
@@ -73,6 +77,10 @@ impl<'n> Note<'n> {
             }
             Self::Seen(address) => {
                 *kind = SEEN;
+                write_address(*address, body)?
+            }
+            Self::Here(address) => {
+                *kind = HERE;
                 write_address(*address, body)?
             }
             Self::Carry(parcel) => {
@@ -155,6 +163,7 @@ mod tests {
             Note::Probe,
             Note::Seen("192.0.2.1:51830".parse().unwrap()),
             Note::Seen("[2001:db8::1]:51830".parse().unwrap()),
+            Note::Here("192.0.2.1:51830".parse().unwrap()),
             Note::Carry(parcel),
             Note::Carried(parcel),
         ];
@@ -164,7 +173,7 @@ mod tests {
         let probe = [0x45, 0, 0, 21, 0, 0, 0, 0, 1, 253, 0xb8, 0xed, 0, 0, 0, 0, 0, 0, 0, 0, 1];
         assert_eq!(written(Note::Probe), probe);
         assert_eq!(written(notes[1])[20..], [2, 4, 192, 0, 2, 1, 0xca, 0x76]);
-        assert_eq!(written(notes[3])[20..54], [[3].as_slice(), &[7; 32], &[3]].concat());
+        assert_eq!(written(notes[4])[20..54], [[3].as_slice(), &[7; 32], &[3]].concat());
     }
 
     #[test]
@@ -180,7 +189,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_end_the_process(kind in 0..6_u8, body in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn no_bytes_end_the_process(kind in 0..7_u8, body in proptest::collection::vec(any::<u8>(), 0..80)) {
             let mut packet = [written(Note::Probe)[..20].to_vec(), vec![kind], body].concat();
             let length = packet.len();
             set_length(&mut packet[..20], true, length, 0).unwrap();

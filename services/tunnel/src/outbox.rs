@@ -45,12 +45,7 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     /// Lets `write` put one datagram of at most `bytes` where those of its way wait. `None` if it wrote none, or there is no room.
-    pub(crate) fn push(
-        &mut self,
-        to: Way,
-        bytes: usize,
-        write: impl FnOnce(&mut [u8]) -> Option<usize>,
-    ) -> Option<()> {
+    pub(crate) fn push(&mut self, to: Way, bytes: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<()> {
         match to {
             Way::Direct(address) => self.push_direct(address, bytes, write),
             Way::Via(via) => self.push_relayed(via, bytes, write),

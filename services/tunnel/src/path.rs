@@ -17,6 +17,7 @@ use crate::{
     packet::array_at,
     received::Received,
     reject::Reject,
+    seen::Seen,
     way::{Index, Via, Way},
 };
 
@@ -59,6 +60,15 @@ impl Wanted {
     }
 }
 
+/// What of its slot a path has to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around<'s> {
+    /// Paths to relays that can be used now.
+    pub(crate) relays: &'s [Index],
+    /// Where others see the slot.
+    pub(crate) seen: &'s Seen,
+}
+
 /// A path as it is.
 #[derive(Debug)]
 pub struct Path<S> {
@@ -73,7 +83,13 @@ pub struct Path<S> {
     pub(crate) received: Received,
     sent_at: Duration,
     asked_at: Option<Duration>,
+    /// The peer is somewhere else than before, and may not know it.
+    owes_word: bool,
     tried_at: Option<Duration>,
+    /// Where this slot was seen when the peer of a relayed path was told of it.
+    told: Vec<SocketAddr>,
+    /// Where the peer says that others see it, while a relay carries the path.
+    pub(crate) hints: Vec<SocketAddr>,
     initiated_at: Option<Duration>,
     unanswered: usize,
 }
@@ -91,7 +107,10 @@ impl<S: Session> Path<S> {
             received: Received::default(),
             sent_at: Duration::ZERO,
             asked_at: None,
+            owes_word: false,
             tried_at: None,
+            told: Vec::new(),
+            hints: Vec::new(),
             initiated_at: None,
             unanswered: 0,
         }
@@ -209,7 +228,17 @@ impl<S: Session> Path<S> {
             self.heard_direct_at = Some(now);
         }
         if is_followed {
+            self.owes_word |= self.endpoint != Some(from);
             self.endpoint = Some(from);
+        }
+    }
+
+    /// The peer of a relayed path may be there, too: that is tried at once.
+    pub(crate) fn handle_hint(&mut self, address: SocketAddr) {
+        if !self.hints.contains(&address) {
+            self.hints.truncate(limit::HINTS - 1);
+            self.hints.insert(0, address);
+            self.tried_at = None;
         }
     }
 
@@ -226,13 +255,7 @@ impl<S: Session> Path<S> {
     }
 
     /// Sends the answer to a handshake message to where that came from.
-    pub(crate) fn answer(
-        &mut self,
-        now: Duration,
-        to: Way,
-        answer: &[u8],
-        outbox: &mut Outbox,
-    ) -> Result<(), Reject> {
+    pub(crate) fn answer(&mut self, now: Duration, to: Way, answer: &[u8], outbox: &mut Outbox) -> Result<(), Reject> {
         if answer.first() == Some(&RESPONSE) {
             self.sent.handshakes += 1;
         }
@@ -240,18 +263,18 @@ impl<S: Session> Path<S> {
         put(outbox, to, answer)
     }
 
-    /// What time demands: a handshake, a keepalive, another try. `relays` are paths to relays that can be used now.
-    pub(crate) fn handle_timeout(&mut self, now: Duration, relays: &[Index], outbox: &mut Outbox) {
+    /// What time demands: a handshake, a keepalive, another try.
+    pub(crate) fn handle_timeout(&mut self, now: Duration, around: &Around<'_>, outbox: &mut Outbox) {
         let mut message = [0; limit::HANDSHAKE_BYTES];
         if let Some(datagram) = self.session.handle_timeout(&mut message).and_then(|length| message.get(..length)) {
-            self.send_message(now, datagram, relays, outbox);
+            self.send_message(now, datagram, around.relays, outbox);
         }
         // What is dropped for want of room is sent with the next tick, or the next time.
         match self.endpoint.filter(|_| self.session.is_established()) {
-            None => self.initiate_if_due(now, relays, outbox),
+            None => self.initiate_if_due(now, around.relays, outbox),
             Some(Way::Direct(address)) => self.ask_if_due(now, address, outbox),
-            Some(Way::Via(_)) => {
-                self.try_direct_if_due(now, outbox);
+            Some(Way::Via(via)) => {
+                self.try_direct_if_due(now, via, around.seen, outbox);
                 if self.wanted.keepalive.is_some_and(|keepalive| now.saturating_sub(self.sent_at) >= keepalive) {
                     let _ = self.send(now, &[], 0, outbox);
                 }
@@ -266,18 +289,27 @@ impl<S: Session> Path<S> {
             self.asked_at = Some(now);
             let _ = self.tell(now, Way::Direct(address), Note::Probe, outbox);
         }
+        if std::mem::take(&mut self.owes_word) {
+            let _ = self.tell(now, Way::Direct(address), Note::Seen(address), outbox);
+        }
     }
 
-    /// Tries every address where the peer may be. An answer that comes directly makes the path direct.
-    fn try_direct_if_due(&mut self, now: Duration, outbox: &mut Outbox) {
-        if self.tried_at.is_none_or(|at| now.saturating_sub(at) >= limit::PROBE_EVERY) {
+    /// Tries every address where the peer may be, and has the relay tell it where to try. An answer that comes directly makes the path
+    /// direct.
+    fn try_direct_if_due(&mut self, now: Duration, via: Via, seen: &Seen, outbox: &mut Outbox) {
+        let seen = seen.with_word_of(via.relay);
+        if seen != self.told || self.tried_at.is_none_or(|at| now.saturating_sub(at) >= limit::PROBE_EVERY) {
             self.tried_at = Some(now);
             let sent_at = self.sent_at;
-            for candidate in self.wanted.candidates.clone() {
+            for candidate in self.wanted.candidates.iter().chain(&self.hints).copied().collect::<Vec<_>>() {
                 let _ = self.tell(now, Way::Direct(candidate), Note::Probe, outbox);
             }
             // Nobody may have heard it: the relayed way is to be kept alive as before.
             self.sent_at = sent_at;
+            for address in &seen {
+                let _ = self.tell(now, Way::Via(via), Note::Here(*address), outbox);
+            }
+            self.told = seen;
         }
     }
 

@@ -43,6 +43,12 @@ impl Seen {
         self.due = None;
     }
 
+    /// Where this slot is seen, most witnesses first, and what came over this path.
+    pub(crate) fn with_word_of(&self, path: Index) -> Vec<SocketAddr> {
+        let word = self.words.get(&path).map(|word| word.address).filter(|address| !self.chosen.contains(address));
+        self.chosen.iter().copied().chain(word).collect()
+    }
+
     /// Where this slot is seen, most witnesses first.
     pub(crate) fn addresses(&mut self, now: Duration) -> &[SocketAddr] {
         if self.due.is_none_or(|due| now >= due) {
@@ -109,6 +115,10 @@ mod tests {
         seen.handle(S, 1, site(2), at(2));
         seen.handle(S, 1, site(2), at(3));
         assert_eq!(seen.addresses(S), [at(1), at(3)]);
+        seen.handle(S, 2, site(3), at(4));
+        assert_eq!(seen.addresses(S), [at(1), at(3)]);
+        assert_eq!(seen.with_word_of(2), [at(1), at(3), at(4)]);
+        assert_eq!(seen.with_word_of(0), [at(1), at(3)]);
         seen.retain(|path| *path == 0);
         assert_eq!(seen.addresses(S), [at(1)]);
         assert_eq!(seen.addresses(S + limit::SEEN_LASTS - S), [at(1)]);

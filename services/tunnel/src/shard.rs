@@ -18,13 +18,14 @@ use patronus_types::{SiteId, UplinkSlot};
 
 use crate::{
     budget::Budget,
+    fragment,
     inbox::{Coalesce, Frame, Inbox},
     limit,
-    noise::{Engine, Heard, PublicKey},
+    noise::{Engine, Heard, PublicKey, Session},
     note,
     outbox::{Outbox, Transmit},
     packet::{Packet, array_at},
-    path::{COOKIE_REPLY, DATA, INITIATION, Path, RESPONSE, Wanted},
+    path::{Around, COOKIE_REPLY, DATA, INITIATION, Path, RESPONSE, Wanted},
     prefixes::Prefixes,
     reject::{Reject, Rejects},
     seen::Seen,
@@ -194,7 +195,10 @@ impl<E: Engine> Shard<E> {
             let bytes = split.write(segment, &mut self.scratch).ok_or(Reject::BadFrame)?;
             if is_relayed && bytes > limit::RELAYED_BYTES {
                 // All segments are as long: who sent one has sent them all.
-                tell_if_must_be(&self.scratch, remote, &mut self.inbox)?;
+                let packet = Packet::parse(&self.scratch).ok_or(Reject::BadFrame)?;
+                tell_if_must_be(&packet, remote, &mut self.inbox)?;
+                send_in_parts(now, &packet, path, &mut self.outbox)?;
+                continue;
             }
             let padded = bytes.next_multiple_of(limit::PADDING_BYTES);
             self.scratch.get_mut(bytes..padded).ok_or(Reject::BadFrame)?.fill(0);
@@ -315,11 +319,12 @@ impl<E: Engine> Shard<E> {
             self.unticked.extend(self.paths.keys());
         }
         // After a start all paths shake hands at once: more than there is room for between two polls.
+        self.seen.addresses(now);
         while !self.outbox.is_crowded()
             && let Some(index) = self.unticked.pop()
         {
             if let Some(path) = self.paths.get_mut(&index) {
-                path.handle_timeout(now, &self.relays, &mut self.outbox);
+                path.handle_timeout(now, &Around { relays: &self.relays, seen: &self.seen }, &mut self.outbox);
             }
             self.send_relayed(now);
         }
@@ -342,13 +347,30 @@ impl<E: Engine> Shard<E> {
 }
 
 /// A packet too long for a relay: its sender is told, unless it may be cut on its way.
-fn tell_if_must_be(packet: &[u8], remote: UplinkSlot, inbox: &mut Inbox) -> Result<(), Reject> {
-    let Some(packet) = Packet::parse(packet).filter(too_big::must_be_told) else { return Ok(()) };
+fn tell_if_must_be(packet: &Packet<'_>, remote: UplinkSlot, inbox: &mut Inbox) -> Result<(), Reject> {
+    if !too_big::must_be_told(packet) {
+        return Ok(());
+    }
     let room = inbox.room(limit::HANDSHAKE_BYTES).ok_or(Reject::Overflow)?;
-    if let Some(bytes) = too_big::answer(&packet, limit::RELAYED_BYTES, room) {
+    if let Some(bytes) = too_big::answer(packet, limit::RELAYED_BYTES, room) {
         inbox.keep(bytes, remote);
     }
     Err(Reject::TooLong)
+}
+
+fn send_in_parts<S: Session>(
+    now: Duration,
+    packet: &Packet<'_>,
+    path: &mut Path<S>,
+    outbox: &mut Outbox,
+) -> Result<(), Reject> {
+    for index in 0.. {
+        let mut part = [0; limit::RELAYED_BYTES];
+        let Some(bytes) = fragment::write(packet, index, limit::RELAYED_BYTES, &mut part) else { break };
+        let padded = part.get(..bytes.next_multiple_of(limit::PADDING_BYTES)).ok_or(Reject::BadFrame)?;
+        path.send(now, padded, bytes, outbox)?;
+    }
+    Ok(())
 }
 
 /// The path that a message is for.

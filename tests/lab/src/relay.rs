@@ -63,10 +63,7 @@ impl Relay {
         let settings: [Arc<Mutex<Settings>>; 2] = Default::default();
         let (nat, ends) = (Arc::<Mutex<Option<Nat>>>::default(), Arc::new(AtomicBool::new(false)));
         let [site, provider] = sockets;
-        let ways = [
-            (Direction::Out, Arc::clone(&site), Arc::clone(&provider)),
-            (Direction::In, provider, site),
-        ];
+        let ways = [(Direction::Out, Arc::clone(&site), Arc::clone(&provider)), (Direction::In, provider, site)];
         let directions = ways.into_iter().zip(&settings).map(|((direction, from, to), settings)| {
             let (settings, nat, ends) = (Arc::clone(settings), Arc::clone(&nat), Arc::clone(&ends));
             let translate = move |frame: &mut [u8]| match nat.lock().unwrap().as_mut() {

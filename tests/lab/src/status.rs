@@ -110,7 +110,10 @@ impl Status {
                 path.to,
                 path.to_uplink,
                 path.state,
-                path.endpoint.clone().or_else(|| Some(format!("via {}", path.via.as_ref()?))).unwrap_or_else(|| "-".into()),
+                path.endpoint
+                    .clone()
+                    .or_else(|| Some(format!("via {}", path.via.as_ref()?)))
+                    .unwrap_or_else(|| "-".into()),
                 age,
                 path.packets
             );

@@ -29,6 +29,10 @@ impl<E: Engine> Shard<E> {
                 self.seen.handle(now, index, path.wanted.peer, address);
                 Ok(())
             }
+            Note::Here(address) => {
+                path.handle_hint(address);
+                Ok(())
+            }
             Note::Carry(_) | Note::Carried(_) if from.direct().is_none() => Err(Reject::RelayNested),
             Note::Carry(parcel) => self.pass_on(now, index, parcel),
             Note::Carried(parcel) if path.wanted.is_relay => {

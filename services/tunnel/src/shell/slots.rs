@@ -127,12 +127,7 @@ impl Slots {
     }
 
     /// Tells every thread its paths. New devices are opened here; opening makes them.
-    pub(crate) fn order(
-        &mut self,
-        wanted: &[Wanted],
-        remotes: &[UplinkSlot],
-        is_relay: bool,
-    ) -> Result<(), Fatal> {
+    pub(crate) fn order(&mut self, wanted: &[Wanted], remotes: &[UplinkSlot], is_relay: bool) -> Result<(), Fatal> {
         for (slot, running) in &mut self.running {
             let mut new = Vec::new();
             for remote in remotes.iter().filter(|remote| !running.remotes.contains(remote)) {

@@ -15,6 +15,7 @@ struct Three {
     relay: Site,
     is_clear: bool,
     now: Duration,
+    heard: Vec<usize>,
 }
 
 impl Three {
@@ -26,7 +27,7 @@ impl Three {
         b.shard.apply(S, &[wanted_a.clone(), wanted_relay]);
         relay.shard.set_relay(true);
         relay.shard.apply(S, &[Wanted { candidates: vec![], ..wanted_a }, Wanted { candidates: vec![], ..wanted_b }]);
-        let mut three = Self { a, b, relay, is_clear, now: S };
+        let mut three = Self { a, b, relay, is_clear, now: S, heard: Vec::new() };
         three.settle();
         three
     }
@@ -72,16 +73,25 @@ impl Three {
         paths.into_iter().find(|path| path.peer == SiteId([peer.number; 32])).unwrap()
     }
 
-    /// Packets of this length from A to B, and how many arrive.
+    /// A packet of this length from A to B, and the lengths of what arrives.
+    fn parts(&mut self, bytes: u16) -> Vec<usize> {
+        assert_eq!(self.arrive(bytes, true), 0);
+        std::mem::take(&mut self.heard)
+    }
+
+    /// A packet of this length from A to B, and whether it arrives as it was.
     fn arrive(&mut self, bytes: u16, may_be_cut: bool) -> usize {
-        let mut packet = vec![0x45, 0, 0, 0, 0, 0, if may_be_cut { 0 } else { 0x40 }, 0, 64, 17, 0, 0, 10, 1, 0, 1, 10, 2, 0, 1];
+        let mut packet =
+            vec![0x45, 0, 0, 0, 0, 0, if may_be_cut { 0 } else { 0x40 }, 0, 64, 17, 0, 0, 10, 1, 0, 1, 10, 2, 0, 1];
         packet[2..4].copy_from_slice(&bytes.to_be_bytes());
         packet.resize(bytes.into(), 7);
         self.a.shard.handle_frame(self.now, HERE, &Header::default(), &packet);
         self.settle();
         let mut count = 0;
         while let Some(frame) = self.b.shard.poll_frame() {
-            count += usize::from(frame.parts().flatten().copied().collect::<Vec<u8>>() == packet);
+            let heard: Vec<u8> = frame.parts().flatten().copied().collect();
+            self.heard.push(heard.len());
+            count += usize::from(heard == packet);
         }
         count
     }
@@ -135,6 +145,30 @@ fn a_new_address_of_the_peer_is_tried_at_once() {
 }
 
 #[test]
+fn two_whom_a_relay_carries_tell_each_other_where_they_are_seen() {
+    let mut three = Three::new(false);
+    three.pass(5);
+    // Nobody has announced it, and only there A can be reached.
+    three.is_clear = true;
+    let wanted =
+        [Wanted { candidates: vec![], ..three.a.wanted(&[]) }, Wanted { is_relay: true, ..three.relay.wanted(&[R]) }];
+    three.b.shard.apply(three.now, &wanted);
+    let wanted = [three.b.wanted(&[]), Wanted { is_relay: true, ..three.relay.wanted(&[R]) }];
+    three.a.shard.apply(three.now, &wanted);
+    three.pass(11);
+    assert_eq!(three.path(&three.b).endpoint, Some(SEEN_B.parse().unwrap()));
+}
+
+#[test]
+fn the_peer_of_a_relayed_path_names_as_many_addresses_as_the_limit_says() {
+    let mut path = crate::Path::new(Site::new(2).wanted(&[B]), Boring::new([1; 32]).session(&[2; 32], 0));
+    let addresses: Vec<SocketAddr> = (1..=limit::HINTS as u16 + 1).map(|port| ([192, 0, 2, 9], port).into()).collect();
+    addresses.iter().for_each(|address| path.handle_hint(*address));
+    let newest: Vec<SocketAddr> = addresses[1..].iter().rev().copied().collect();
+    assert_eq!(path.hints, newest);
+}
+
+#[test]
 fn a_packet_too_long_for_the_relay_is_answered_or_carried_in_two_parts() {
     let mut three = Three::new(false);
     three.pass(5);
@@ -145,7 +179,7 @@ fn a_packet_too_long_for_the_relay_is_answered_or_carried_in_two_parts() {
     assert_eq!(u16::from_be_bytes([told[26], told[27]]), 1280);
     assert_eq!(three.a.rejected()["too-long"], 1);
     three.a.shard.poll_frame();
-    assert_eq!(three.arrive(1400, true), 1);
+    assert_eq!(three.parts(1400), [1276, 144]);
 }
 
 #[test]
