@@ -13,7 +13,7 @@ pub(crate) const EVERY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) enum FromSlot {
     /// Paths as they are.
-    Report(Report),
+    Report(Box<Report>),
     /// The thread has ended: as it was told if there is no error.
     Ended(UplinkSlot, io::Result<()>),
 }

@@ -187,7 +187,7 @@ impl Service {
             FromSlot::Report(report) => {
                 let before = self.reports.get(&report.slot);
                 let news = before.is_none_or(|before| !before.says_the_same(&report));
-                self.reports.insert(report.slot, report);
+                self.reports.insert(report.slot, *report);
                 if news {
                     self.route().await;
                     self.publish();

@@ -68,7 +68,7 @@ impl Worker {
             if reported.is_none_or(|at| now >= at + super::report::EVERY) {
                 reported = Some(now);
                 // One that has no room is missed: the next says the same and more.
-                let _ = self.reports.try_send(FromSlot::Report(Report::of(self.slot, &mut self.shard, now)));
+                let _ = self.reports.try_send(FromSlot::Report(Box::new(Report::of(self.slot, &mut self.shard, now))));
             }
         }
     }

@@ -5,7 +5,7 @@ use patronus_ipc::mesh::Role;
 
 use super::{
     layout::{self, token},
-    parts::{Tone, badge, described_by, duration, fact, field, list, message, moment},
+    parts::{Tone, badge, described_by, duration, fact, field, list, message, moment, silent_service},
 };
 use crate::view::sdwan::{Site, Sites};
 
@@ -23,17 +23,7 @@ pub(crate) struct Shown<'s> {
 
 /// When `mesh` has not answered since this service started.
 pub(crate) fn away(site: &str, csrf: &str) -> Markup {
-    frame(
-        "Sites",
-        site,
-        csrf,
-        html! {
-            div.headline { h1 { "Sites" } }
-            (message(Tone::Warn, "The membership service does not answer", html! {
-                p { "It is restarted by itself. Tunnels that are up stay up. Load this page again in a few seconds." }
-            }))
-        },
-    )
+    frame("Sites", site, csrf, silent_service("Sites", "membership", "Tunnels that are up stay up. "))
 }
 
 /// All sites.
