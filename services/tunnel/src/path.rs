@@ -92,6 +92,8 @@ pub struct Path<S> {
     pub(crate) hints: Vec<SocketAddr>,
     initiated_at: Option<Duration>,
     unanswered: usize,
+    /// Initiations to wherever the peer may be, since it was heard.
+    tries: usize,
 }
 
 impl<S: Session> Path<S> {
@@ -113,6 +115,7 @@ impl<S: Session> Path<S> {
             hints: Vec::new(),
             initiated_at: None,
             unanswered: 0,
+            tries: 0,
         }
     }
 
@@ -138,7 +141,7 @@ impl<S: Session> Path<S> {
     /// What is wanted has changed. Where the peer may be now is tried at once.
     pub(crate) fn follow(&mut self, wanted: &Wanted) {
         if wanted.candidates != self.wanted.candidates {
-            (self.initiated_at, self.unanswered, self.tried_at) = (None, 0, None);
+            (self.initiated_at, self.unanswered, self.tries, self.tried_at) = (None, 0, 0, None);
         }
         wanted.clone_into(&mut self.wanted);
     }
@@ -207,7 +210,7 @@ impl<S: Session> Path<S> {
         }
         self.follow_way(now, from, kind != Some(DATA), kind == Some(INITIATION) || is_probe);
         self.heard_at = Some(now);
-        self.unanswered = 0;
+        (self.unanswered, self.tries) = (0, 0);
         if self.session.is_established() {
             self.initiated_at = None;
         }
@@ -333,21 +336,33 @@ impl<S: Session> Path<S> {
 
     /// Sends what the session wants to say: an initiation to wherever the peer may be, everything else to where it is.
     fn send_message(&mut self, now: Duration, datagram: &[u8], relays: &[Index], outbox: &mut Outbox) {
-        let initiation = datagram.first() == Some(&INITIATION);
-        if initiation {
+        let is_initiation = datagram.first() == Some(&INITIATION);
+        if is_initiation {
             self.initiated_at = Some(now);
         }
         self.sent_at = now;
-        let silent = self.heard_at.is_none_or(|at| now.saturating_sub(at) >= SILENCE);
-        let anywhere = initiation && (silent || self.endpoint.is_none());
-        let addresses = self.wanted.candidates.iter().filter(|_| anywhere).map(|address| Way::Direct(*address));
-        // A relay is for those who do not find each other in the first seconds, or not any more.
-        let is_in_need = self.unanswered >= limit::RELAY_AFTER || self.heard_at.is_some();
-        let relays = relays.iter().filter(|_| anywhere && is_in_need).map(|relay| self.via(*relay));
-        let others = addresses.chain(relays).filter(|way| Some(*way) != self.endpoint);
+        let is_silent = self.heard_at.is_none_or(|at| now.saturating_sub(at) >= SILENCE);
+        let ways = if is_initiation && (is_silent || self.endpoint.is_none()) {
+            self.tries += 1;
+            self.ways_to_try(relays)
+        } else {
+            self.endpoint.into_iter().collect()
+        };
         // A handshake that is dropped for want of room is repeated.
-        let sent = self.endpoint.into_iter().chain(others).filter(|to| put(outbox, *to, datagram).is_ok()).count();
-        self.sent.handshakes += if initiation { sent as u64 } else { 0 };
+        let sent = ways.into_iter().filter(|to| put(outbox, *to, datagram).is_ok()).count();
+        self.sent.handshakes += if is_initiation { sent as u64 } else { 0 };
+    }
+
+    /// Addresses and relays by turns, relays not before some tries were in vain. Never both with one message: its first copy is answered on
+    /// the way on which it came, and if nothing comes back that way, the others are replays.
+    fn ways_to_try(&self, relays: &[Index]) -> Vec<Way> {
+        let first = if self.heard_at.is_some() { 2 } else { limit::RELAY_AFTER + 1 };
+        if self.tries >= first && (self.tries - first).is_multiple_of(2) && !relays.is_empty() {
+            return relays.iter().map(|relay| self.via(*relay)).collect();
+        }
+        let endpoint = self.endpoint.filter(|endpoint| endpoint.direct().is_some());
+        let candidates = self.wanted.candidates.iter().map(|address| Way::Direct(*address));
+        endpoint.into_iter().chain(candidates.filter(|way| Some(*way) != endpoint)).collect()
     }
 
     fn via(&self, relay: Index) -> Way {

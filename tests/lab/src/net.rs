@@ -95,6 +95,12 @@ impl Net {
         self.lines[usize::from(site) - 1][usize::from(uplink)].translate(Nat::new(kind, inside, outside));
     }
 
+    /// From now on nothing goes from the one translator to the other over this uplink's provider. Back it does.
+    pub fn block(&self, uplink: u8, from: u8, to: u8) {
+        let [from, to] = [from, to].map(|site| format!("203.{uplink}.{site}.99"));
+        self.providers[usize::from(uplink)].ip(&["rule", "add", "blackhole", "from", &from, "to", &to]);
+    }
+
     /// All lines of a site fall silent, or all speak again.
     pub fn cut(&self, site: u8, silent: bool) {
         for line in &self.lines[usize::from(site) - 1] {

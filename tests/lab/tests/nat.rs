@@ -68,6 +68,15 @@ fn behind_translators_pairs_meet_directly_where_theory_allows_and_through_the_re
     // And two whom only their own attempts have opened the way for.
     carry::tcp(net.sites[3].host(), net.sites[7].host(), &net.sites[7].host_address(), 1 << 20);
 
+    // A way that carries in one direction only is none.
+    let (deaf, heard) = (&net.sites[1], &net.sites[2]);
+    let began = Instant::now();
+    net.block(0, heard.number, deaf.number);
+    carry::ping(deaf.host(), heard.host(), &heard.host_address(), 1_000);
+    let heard = heard.id();
+    deaf.wait_for_tunnel("relayed, too", |state| path(state, heard).is_some_and(|path| path.via == Some(relay)));
+    println!("left a line of one way only after {:?}", began.elapsed());
+
     // One of them gets a better line: the path becomes direct, and the session stays.
     let began = Instant::now();
     net.translate(5, 0, Kind::FullCone);

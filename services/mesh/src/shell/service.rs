@@ -3,7 +3,7 @@
 //! *Does*: wait for the claim, take over the identity, begin or take up a membership.
 //! *Never does*: say of itself what is not on disk, hold up its readiness until there is a network.
 
-use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ed25519_dalek::SigningKey;
 use patronus_ipc::{
@@ -52,6 +52,8 @@ pub(crate) struct Own {
     pub(crate) name: SiteName,
     /// Its LAN.
     pub(crate) prefixes: Vec<IpNet>,
+    /// Where routers before each uplink forward a port to this box, by slot.
+    reachable_at: Vec<Vec<SocketAddr>>,
     boot_epoch: u64,
 }
 
@@ -168,9 +170,10 @@ impl Service {
         let lan = &claimed.document.lan;
         let prefixes = [Some(IpNet::V4(lan.address.trunc())), lan.address_v6.map(|net| IpNet::V6(net.trunc()))];
         let (name, prefixes) = (claimed.document.site.name, prefixes.into_iter().flatten().collect());
+        let reachable_at = claimed.document.uplinks.into_iter().map(|uplink| uplink.reachable_at).collect();
         match &mut self.own {
             Some(own) if own.site == claimed.site_id => {
-                (own.name, own.prefixes) = (name, prefixes);
+                (own.name, own.prefixes, own.reachable_at) = (name, prefixes, reachable_at);
                 Ok(())
             }
             Some(_) => Err(Fatal::OtherIdentity),
@@ -180,7 +183,7 @@ impl Service {
                 let boot_epoch = self.store.begin(site)?;
                 let tls = Identity::new(&identity).map_err(|error| ServiceError::Io("tls", io::Error::other(error)))?;
                 self.sessions.begin(tls);
-                self.own = Some(Own { identity, site, name, prefixes, boot_epoch });
+                self.own = Some(Own { identity, site, name, prefixes, reachable_at, boot_epoch });
                 self.wish = Some(Wish::new(&self.ipc_dir, boot_epoch));
                 self.invitations = self.store.invitations()?;
                 match self.store.load()? {
@@ -263,7 +266,8 @@ impl Service {
             self.tunnel = state.generation;
             sources::heard(state).for_each(|peer| member.mesh.handle_sign_of_life(&peer, now));
         }
-        member.mesh.handle_uplinks(Capabilities::default(), sources::offers(link, state), now);
+        let reachable_at = self.own.as_ref().map(|own| own.reachable_at.as_slice()).unwrap_or_default();
+        member.mesh.handle_uplinks(Capabilities::default(), sources::offers(link, state, reachable_at), now);
     }
 
     /// What time demands, what has happened, what is to be said.

@@ -135,6 +135,26 @@ fn who_does_not_hear_each_other_is_carried_by_the_relay_until_the_air_is_clear_a
 }
 
 #[test]
+fn a_peer_that_does_not_answer_is_called_directly_and_through_the_relay_by_turns() {
+    let mut three = Three::new(false);
+    three.b.shard.apply(S, &[]);
+    let (mut direct_s, mut relayed_s) = (vec![0], Vec::new());
+    for tick in 1..=4 * 30 {
+        three.now += limit::TICK;
+        three.a.shard.handle_timeout(three.now);
+        for (to, datagram) in three.a.sent() {
+            match (to == B.parse().unwrap(), datagram.len() > limit::HANDSHAKE_BYTES) {
+                (true, _) => direct_s.push(tick / 4),
+                (false, true) => relayed_s.push(tick / 4),
+                (false, false) => {}
+            }
+        }
+        three.settle();
+    }
+    assert_eq!((direct_s.as_slice(), relayed_s.as_slice()), ([0, 1, 7, 17, 27].as_slice(), [3, 12, 22].as_slice()));
+}
+
+#[test]
 fn a_new_address_of_the_peer_is_tried_at_once() {
     let mut three = Three::new(false);
     three.pass(11);
