@@ -16,7 +16,7 @@ fn main() {
     prepare();
     for (name, scenario) in patronus_interop::all() {
         let began = Instant::now();
-        let word = if panic::catch_unwind(|| scenario.run()).is_ok() { "passed" } else { "failed" };
+        let word = if panic::catch_unwind(scenario).is_ok() { "passed" } else { "failed" };
         println!("{word} {name} after {} s", began.elapsed().as_secs());
     }
     reboot(RebootCommand::PowerOff).expect("the right to switch off");

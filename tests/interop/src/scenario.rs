@@ -12,10 +12,8 @@ use patronus_lab::{
     foreign::OURS,
 };
 
-use crate::Run;
+use crate::TUNNEL;
 
-/// Where this machine has our program.
-const TUNNEL: &str = "/bin/tunnel";
 /// WireGuard opens a new session every 120 s (REKEY_AFTER_TIME); a whole minute more for each is more than enough.
 const REKEYS: usize = 3;
 const REKEYS_WITHIN: Duration = Duration::from_secs(180 * REKEYS as u64);
@@ -25,7 +23,10 @@ const THEIR_PORT_MOVED: u16 = 4500;
 /// What a bad line does, in the words of `tc`.
 const BAD_LINE: &str = "qdisc add dev eth0 root netem delay 20ms 5ms loss 5% reorder 25%";
 
-pub(crate) const ALL: [(&str, Run); 4] =
+/// With whom, and whether they begin.
+type WithOthers = fn(Implementation<'static>, bool);
+
+pub(crate) const ALL: [(&str, WithOthers); 4] =
     [("carries", carries), ("rekeys", rekeys), ("roams", roams), ("crosses_a_bad_line", crosses_a_bad_line)];
 
 /// Both protocols, small and large, both ways.

@@ -22,7 +22,7 @@ const TOOLS: [&str; 5] = ["ip", "setpriv", "tc", "wg", "wireguard-go"];
 const VIRTUAL_CLOCK: [&str; 2] = ["-icount", "shift=3,sleep=off"];
 
 #[test]
-fn our_tunnel_and_wireguard_of_the_kernel_and_in_go_carry_rekey_roam_and_cross_a_bad_line() {
+fn our_tunnel_holds_with_wireguard_of_the_kernel_and_in_go_and_in_a_flood() {
     let scratch = Place::from_env().scratch("interop").unwrap();
     let initramfs = scratch.path().join("initramfs");
     fs::write(&initramfs, initramfs::archive(&tree().unwrap()).unwrap()).unwrap();
@@ -36,10 +36,10 @@ fn our_tunnel_and_wireguard_of_the_kernel_and_in_go_carry_rekey_roam_and_cross_a
     let console = guest.console().clone();
     let ended = guest.after_power_off(LIMIT);
     let text = console.text();
-    println!("{}", text.lines().filter(|line| line.starts_with("passed")).collect::<Vec<_>>().join("\n"));
+    println!("{text}");
     ended.unwrap();
     for (name, _) in patronus_interop::all() {
-        assert!(text.contains(&format!("passed {name} ")), "{name}:\n{text}");
+        assert!(text.contains(&format!("passed {name} ")), "{name}");
     }
 }
 
