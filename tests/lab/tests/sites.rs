@@ -3,8 +3,11 @@
 //! What is asserted are counts and states; how long it took is printed.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{path::PathBuf, time::Instant};
+mod common;
 
+use std::time::Instant;
+
+use common::programs;
 use patronus_ipc::{
     mesh::{Reply, Request, Standing, State},
     tunnel::{self, PathState, PathStatus},
@@ -20,12 +23,6 @@ const SITES: u8 = 5;
 const UPLINKS: u8 = 2;
 /// Of one site: to each other one, each uplink here with each there.
 const PATHS: usize = 4 * 2 * 2;
-
-/// The services' programs: `./scripts/test lab` says where it has built them.
-fn programs() -> PathBuf {
-    let named = std::env::var_os("PATRONUS_LAB_PROGRAMS").map(PathBuf::from);
-    named.unwrap_or_else(|| std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned())
-}
 
 fn all_paths_up(net: &Net, what: &str, began: Instant) {
     for site in &net.sites {

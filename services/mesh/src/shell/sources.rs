@@ -1,11 +1,14 @@
 //! What other services say, as the core wants it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use patronus_ipc::{link, tunnel};
 use patronus_mesh::{Mesh, Standing};
-use patronus_types::{Generation, PortName, SiteId};
-use patronus_wire::{Endpoint, EndpointKind, Roles, TunnelKey, UplinkOffer, limit};
+use patronus_types::{Generation, Ipv6Net, PortName, SiteId};
+use patronus_wire::{Endpoint, EndpointKind, Roles, TunnelKey, UplinkOffer, inner_address, limit};
 
 /// Seconds after which a silent path is sent something, so that providers' translators keep it open (RFC 4787 section 4.3: at least two
 /// minutes; many keep to 30 s).
@@ -32,6 +35,14 @@ pub(crate) fn resolvers(link: &link::State) -> Vec<IpAddr> {
 pub(crate) fn heard(tunnel: &tunnel::State) -> impl Iterator<Item = SiteId> {
     let is_fresh = |path: &&tunnel::PathState| path.heard_ago_ms.is_some_and(|ago_ms| ago_ms < FRESH_MS);
     tunnel.paths.iter().filter(is_fresh).map(|path| path.peer)
+}
+
+/// Sites whose tunnels carry what is sent now: heard within two keepalives.
+pub(crate) fn answering(tunnel: &tunnel::State) -> BTreeSet<SiteId> {
+    let longest_ms = u64::from(KEEPALIVE_S) * 2_000;
+    let answers = |path: &&tunnel::PathState| path.heard_ago_ms.is_some_and(|ago_ms| ago_ms < longest_ms);
+    let is_up = |path: &&tunnel::PathState| path.status == tunnel::PathStatus::Up;
+    tunnel.paths.iter().filter(is_up).filter(answers).map(|path| path.peer).collect()
 }
 
 /// How this site can be reached: `tunnel` has the keys and ports, and where others see them; `link` the addresses; the configuration those
@@ -75,17 +86,18 @@ pub(crate) fn desired(mesh: &Mesh) -> tunnel::Desired {
             public_key: tunnel::SlotKey(*uplink.key.as_bytes()),
             endpoints: uplink.endpoints.iter().map(|endpoint| endpoint.address).collect(),
         });
+        let inner = Ipv6Net::from(inner_address(mesh.roster().network(), *site));
         peers.push(tunnel::Peer {
             site: *site,
             is_relay: member.record.roles.contains(Roles::RELAY),
             slots: slots.collect(),
-            prefixes: member.prefixes.clone(),
+            prefixes: member.prefixes.iter().copied().chain([inner.into()]).collect(),
             keepalive_s: Some(KEEPALIVE_S),
         });
     }
     let own = mesh.members().get(&mesh.site()).filter(|own| own.standing == Standing::Valid);
     let is_relay = own.is_some_and(|own| own.record.roles.contains(Roles::RELAY));
-    tunnel::Desired { generation: Generation::default(), is_relay, peers }
+    tunnel::Desired { generation: Generation::default(), is_relay, peers, address: Some(mesh.inner_address()) }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ fn peer(number: u16, endpoints: usize, prefixes: usize) -> Peer {
 }
 
 fn wish(generation: u64, peers: Vec<Peer>) -> Desired {
-    Desired { generation: Generation(generation), is_relay: false, peers }
+    Desired { generation: Generation(generation), is_relay: false, peers, address: None }
 }
 
 fn checked(peers: Vec<Peer>) -> Result<(), Rejected> {

@@ -9,7 +9,7 @@
 use netlink_packet_netfilter::nftables::MetaKey;
 use patronus_link::{
     datagram::CLIENT_PORT,
-    network::{DISCOVERY_PORT, LAN_DEVICE, SEED_PORT, TUNNEL_DEVICES, TUNNEL_PORTS},
+    network::{DISCOVERY_PORT, INNER_PORT, LAN_DEVICE, SEED_PORT, TUNNEL_DEVICES, TUNNEL_PORTS},
 };
 
 use super::expression::{
@@ -58,7 +58,10 @@ pub(super) fn input() -> Vec<Rule> {
     let neighbours = [is_v6(ICMPV6), on_link, payload_in(TRANSPORT_HEADER, 0, &[first], &[last])].concat();
     vec![
         [came_by(LO), verdict(ACCEPT)].concat(),
+        // A computer on the LAN is no site.
+        [came_by(LAN), is(UDP), to_port(INNER_PORT), verdict(DROP)].concat(),
         [came_by(LAN), verdict(ACCEPT)].concat(),
+        [came_by(TUNNELS), is(UDP), to_port(INNER_PORT), verdict(ACCEPT)].concat(),
         // Another site may see whether this box is there; its page is for the LAN.
         [came_by(TUNNELS), icmp(ECHO_REQUEST), verdict(ACCEPT)].concat(),
         [came_by(TUNNELS), icmp_v6(ECHO_REQUEST_V6), verdict(ACCEPT)].concat(),
@@ -78,6 +81,8 @@ pub(super) fn input() -> Vec<Rule> {
 /// Between this LAN and those of other sites, and nowhere else. Which addresses a site may send from, `tunnel` checks.
 pub(super) fn forward() -> Vec<Rule> {
     vec![
+        // With this site's own address as its source it would be taken for this site.
+        [is(UDP), to_port(INNER_PORT), verdict(DROP)].concat(),
         [came_by(LAN), leaves_by(TUNNELS), verdict(ACCEPT)].concat(),
         [came_by(TUNNELS), leaves_by(LAN), verdict(ACCEPT)].concat(),
     ]
