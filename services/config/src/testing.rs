@@ -21,7 +21,7 @@ pub(crate) fn document(number: u16) -> Document {
 
 pub(crate) fn uplink(name: &str, port: &str) -> Uplink {
     let (name, port) = (name.parse().unwrap(), port.parse().unwrap());
-    Uplink { name, port, ipv4: Ipv4Method::Dhcp, ipv6: Ipv6Method::Slaac }
+    Uplink { name, port, reachable_at: Vec::new(), ipv4: Ipv4Method::Dhcp, ipv6: Ipv6Method::Slaac }
 }
 
 /// Any document that the types allow, valid or not.
@@ -57,12 +57,16 @@ fn any_uplink() -> impl Strategy<Value = Uplink> {
         (ipv6_net(), any::<std::net::Ipv6Addr>(), prop::collection::vec(any::<std::net::Ipv6Addr>(), 0..6))
             .prop_map(|(address, gateway, dns)| Ipv6Method::Static { address, gateway, dns }),
     ];
-    ("[a-z]{1,8}", "[a-z]{1,4}[0-9]{1,3}", ipv4, ipv6).prop_map(|(name, port, ipv4, ipv6)| Uplink {
-        name: name.parse().unwrap(),
-        port: port.parse().unwrap(),
-        ipv4,
-        ipv6,
-    })
+    let reachable_at = prop::collection::vec(any::<std::net::SocketAddrV4>().prop_map(Into::into), 0..4);
+    ("[a-z]{1,8}", "[a-z]{1,4}[0-9]{1,3}", reachable_at, ipv4, ipv6).prop_map(
+        |(name, port, reachable_at, ipv4, ipv6)| Uplink {
+            name: name.parse().unwrap(),
+            port: port.parse().unwrap(),
+            reachable_at,
+            ipv4,
+            ipv6,
+        },
+    )
 }
 
 fn ports() -> impl Strategy<Value = Vec<patronus_types::PortName>> {

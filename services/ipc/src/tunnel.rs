@@ -102,6 +102,8 @@ impl fmt::Debug for SlotKey {
 pub struct Desired {
     /// Grows with every change.
     pub generation: Generation,
+    /// Whether this site carries datagrams between others.
+    pub is_relay: bool,
     /// The sites, this one not among them.
     pub peers: Vec<Peer>,
     /// The box's own address inside tunnels, from which it speaks with the addresses of the others there.
@@ -113,6 +115,8 @@ pub struct Desired {
 pub struct Peer {
     /// Who it is.
     pub site: SiteId,
+    /// Whether it carries datagrams between others.
+    pub is_relay: bool,
     /// Its uplinks.
     pub slots: Vec<RemoteSlot>,
     /// What its record grants it, and its address inside tunnels: packets come from and go to these addresses only.
@@ -158,6 +162,8 @@ pub struct Slot {
     pub public_key: SlotKey,
     /// The UDP port of its sessions.
     pub listen_port: u16,
+    /// Where others have just seen its sessions, most witnesses first.
+    pub seen: Vec<SocketAddr>,
 }
 
 /// Whether packets can go over a path.
@@ -181,8 +187,10 @@ pub struct PathState {
     pub remote: UplinkSlot,
     /// Whether packets can go.
     pub status: PathStatus,
-    /// Where the peer was when it was heard last.
+    /// Where the peer was when it was heard last; `None` while a relay carries the path, too.
     pub endpoint: Option<SocketAddr>,
+    /// The site that carries the path, if it is not direct.
+    pub via: Option<SiteId>,
     /// Age of the session in use, in milliseconds.
     pub session_age_ms: Option<u64>,
     /// How long ago the last authentic datagram came, in milliseconds.

@@ -49,7 +49,7 @@ fn first_boot_lan(ports: Vec<PortName>) -> Lan {
 
 fn first_boot_uplink(port: PortName) -> Option<Uplink> {
     let name = FIRST_BOOT_UPLINK.parse().ok()?;
-    Some(Uplink { name, port, ipv4: Default::default(), ipv6: Default::default() })
+    Some(Uplink { name, port, reachable_at: Vec::new(), ipv4: Default::default(), ipv6: Default::default() })
 }
 
 #[cfg(test)]

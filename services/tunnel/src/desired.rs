@@ -76,6 +76,7 @@ pub fn paths(desired: &Desired) -> Vec<Wanted> {
     let of_peer = |peer: &Peer| -> Vec<Wanted> {
         let wanted = |slot: &patronus_ipc::tunnel::RemoteSlot| Wanted {
             peer: peer.site,
+            is_relay: peer.is_relay,
             remote: slot.slot,
             public_key: slot.public_key.0,
             candidates: slot.endpoints.clone(),
@@ -97,18 +98,19 @@ pub fn remotes(desired: &Desired) -> BTreeMap<UplinkSlot, bool> {
     remotes
 }
 
-/// Which device packets to a prefix go to: that of the first path that is up. Without one the prefix has no route.
+/// Which device packets to a prefix go to: that of the first direct path that is up, or else of the first that a relay carries. Without one
+/// the prefix has no route.
 #[must_use]
 pub fn routes(desired: &Desired, paths: &[PathState]) -> BTreeMap<IpNet, (UplinkSlot, UplinkSlot)> {
     let mut first_up = BTreeMap::new();
     for path in paths.iter().filter(|path| path.status == PathStatus::Up) {
-        let pair = (path.local, path.remote);
-        first_up.entry(path.peer).and_modify(|known| *known = pair.min(*known)).or_insert(pair);
+        let rank = (path.via.is_some(), path.local, path.remote);
+        first_up.entry(path.peer).and_modify(|known| *known = rank.min(*known)).or_insert(rank);
     }
     let mut routes = BTreeMap::new();
     for peer in &desired.peers {
-        if let Some(pair) = first_up.get(&peer.site) {
-            peer.prefixes.iter().for_each(|prefix| _ = routes.entry(prefix.trunc()).or_insert(*pair));
+        if let Some((_, local, remote)) = first_up.get(&peer.site) {
+            peer.prefixes.iter().for_each(|prefix| _ = routes.entry(prefix.trunc()).or_insert((*local, *remote)));
         }
     }
     routes

@@ -50,6 +50,33 @@ pub const SOURCE_BURST: u32 = 64;
 /// Addresses whose budgets are remembered.
 pub const SOURCES: usize = 1024;
 
+/// The longest note that carries no datagram, padded.
+pub const NOTE_BYTES: usize = 48;
+/// Addresses of each family at which a slot says to be seen: behind most translators it is one.
+pub const SEEN: usize = 2;
+/// How long the word of a witness counts; it is asked every 25 s.
+pub const SEEN_LASTS: Duration = Duration::from_secs(80);
+/// Between two looks at which words still count.
+pub const SEEN_LOOK: Duration = Duration::from_secs(5);
+
+/// Initiations to addresses alone before relays are asked to carry one, too.
+pub const RELAY_AFTER: usize = 2;
+/// Relays that are asked at once.
+pub const RELAYS: usize = 4;
+/// Between two tries to reach the peer of a relayed path directly. Translators keep an opening for 30 s at least.
+pub const PROBE_EVERY: Duration = Duration::from_secs(10);
+/// Addresses that the peer of a relayed path has named itself.
+pub const HINTS: usize = 4;
+/// Largest packet of a relayed path: the smallest MTU of IPv6, which with two headers and two seals fits into 1,436 bytes of underlay over
+/// IPv4.
+pub const RELAYED_BYTES: usize = 1280;
+/// Datagrams that wait to be wrapped for a relay; a super-frame has fewer.
+pub const RELAYED: usize = 128;
+/// Datagrams a second that a relay carries for one site.
+pub const RELAY_DATAGRAMS_PER_SECOND: u64 = 20_000;
+/// And bytes a second: 200 Mbit/s.
+pub const RELAY_BYTES_PER_SECOND: u64 = 25_000_000;
+
 /// Between two looks at the timers of all sessions.
 pub const TICK: Duration = Duration::from_millis(250);
 /// Pauses between the first initiations that are not answered; the last one goes on.

@@ -3,9 +3,12 @@
 //! *Does*: put datagrams of one size to one address side by side, as UDP segmentation wants them.
 //! *Never does*: reorder datagrams to one address; hold more than [`limit::BATCHES`] batches.
 
-use std::net::SocketAddr;
+use std::{collections::VecDeque, net::SocketAddr};
 
-use crate::limit;
+use crate::{
+    limit,
+    way::{Via, Way},
+};
 
 /// Room in a batch that a datagram of any kind needs.
 const SLACK_BYTES: usize = limit::HANDSHAKE_BYTES;
@@ -37,11 +40,33 @@ pub(crate) struct Outbox {
     batches: Vec<Batch>,
     used: usize,
     next: usize,
+    relayed: VecDeque<(Via, Vec<u8>)>,
 }
 
 impl Outbox {
-    /// Lets `write` put one datagram of at most `bytes` into the batch for an address. `None` if it wrote none, or there is no room.
-    pub(crate) fn push(
+    /// Lets `write` put one datagram of at most `bytes` where those of its way wait. `None` if it wrote none, or there is no room.
+    pub(crate) fn push(&mut self, to: Way, bytes: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<()> {
+        match to {
+            Way::Direct(address) => self.push_direct(address, bytes, write),
+            Way::Via(via) => self.push_relayed(via, bytes, write),
+        }
+    }
+
+    fn push_relayed(&mut self, via: Via, bytes: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<()> {
+        (self.relayed.len() < limit::RELAYED).then_some(())?;
+        let mut datagram = vec![0; bytes.max(SLACK_BYTES)];
+        let written = write(&mut datagram)?;
+        datagram.truncate(written);
+        self.relayed.push_back((via, datagram));
+        Some(())
+    }
+
+    /// The next datagram that a relay is to pass on.
+    pub(crate) fn poll_relayed(&mut self) -> Option<(Via, Vec<u8>)> {
+        self.relayed.pop_front()
+    }
+
+    fn push_direct(
         &mut self,
         to: SocketAddr,
         bytes: usize,

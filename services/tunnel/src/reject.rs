@@ -55,6 +55,22 @@ reasons! {
     NoSession = "no-session",
     /// More packets at once than there is room for.
     Overflow = "overflow",
+    /// A packet too long for a relayed path; its sender was told.
+    TooLong = "too-long",
+    /// A note of another service that is none of those there are, or a device's packet that looks like one.
+    NoteMalformed = "note-malformed",
+    /// A datagram to be passed on, and this site has not the role.
+    RelayNotHere = "relay-not-here",
+    /// A datagram that somebody without the role has passed on.
+    RelayNotGranted = "relay-not-granted",
+    /// A datagram to be passed on that was passed on once already.
+    RelayNested = "relay-nested",
+    /// A datagram to be passed on to nobody's slot.
+    RelayUnknownSite = "relay-unknown-site",
+    /// A datagram to be passed on to a slot with which there is no direct session.
+    RelayNoPath = "relay-no-path",
+    /// More to be passed on than this site's share.
+    RelayShare = "relay-share",
 }
 
 impl fmt::Display for Reject {

@@ -5,6 +5,8 @@
 //! expensive for a stranger.
 //! *Spec*: `docs/tunnel.md`.
 
+mod notes;
+
 use std::{
     collections::{BTreeMap, HashMap},
     net::{IpAddr, SocketAddr},
@@ -12,24 +14,28 @@ use std::{
 };
 
 use patronus_ipc::tunnel::PathState;
-use patronus_types::UplinkSlot;
+use patronus_types::{SiteId, UplinkSlot};
 
 use crate::{
     budget::Budget,
+    fragment,
     inbox::{Coalesce, Frame, Inbox},
     limit,
-    noise::{Engine, Heard, PublicKey},
+    noise::{Engine, Heard, PublicKey, Session},
+    note,
     outbox::{Outbox, Transmit},
     packet::{Packet, array_at},
-    path::{COOKIE_REPLY, DATA, INITIATION, Path, RESPONSE, Wanted},
+    path::{Around, COOKIE_REPLY, DATA, INITIATION, Path, RESPONSE, Wanted},
     prefixes::Prefixes,
     reject::{Reject, Rejects},
+    seen::Seen,
     segment::Split,
+    share::Shares,
+    too_big,
     vnet::Header,
+    way::{Index, Way},
 };
 
-/// A path within its shard: the upper 24 bits of its receiver indices.
-type Index = u32;
 /// 24 bits.
 const INDEX_MASK: Index = 0x00ff_ffff;
 
@@ -39,11 +45,18 @@ pub struct Shard<E: Engine> {
     engine: E,
     paths: HashMap<Index, Path<E::Session>>,
     by_key: HashMap<PublicKey, Index>,
+    by_slot: HashMap<(SiteId, UplinkSlot), Index>,
     prefixes: BTreeMap<UplinkSlot, Prefixes<Index>>,
     /// The source that was found to be its path's last: most packets come in rows.
     last_source: Option<(Index, IpAddr)>,
     next_index: Index,
     budget: Budget,
+    /// Whether this site passes datagrams on, and how much it has done so.
+    is_relay: bool,
+    shares: Shares,
+    /// Paths to relays that can be used now.
+    relays: Vec<Index>,
+    seen: Seen,
     rejects: Rejects,
     outbox: Outbox,
     inbox: Inbox,
@@ -60,10 +73,15 @@ impl<E: Engine> Shard<E> {
             engine,
             paths: HashMap::new(),
             by_key: HashMap::new(),
+            by_slot: HashMap::new(),
             prefixes: BTreeMap::new(),
             last_source: None,
             next_index: first_index >> 8,
             budget: Budget::default(),
+            is_relay: false,
+            shares: Shares::default(),
+            relays: Vec::new(),
+            seen: Seen::default(),
             rejects: Rejects::default(),
             outbox: Outbox::default(),
             inbox: Inbox::new(Coalesce::default()),
@@ -80,9 +98,21 @@ impl<E: Engine> Shard<E> {
 
     /// The state of all paths, by peer and remote slot. `local` is the shard's own slot.
     pub fn state(&self, local: UplinkSlot, now: Duration) -> Vec<PathState> {
-        let mut paths: Vec<PathState> = self.paths.values().map(|path| path.state(local, now)).collect();
+        let relay = |way: Way| Some(self.paths.get(&way.relay()?)?.wanted.peer);
+        let state = |path: &Path<_>| PathState { via: path.endpoint.and_then(relay), ..path.state(local, now) };
+        let mut paths: Vec<PathState> = self.paths.values().map(state).collect();
         paths.sort_by_key(|path| (path.peer, path.remote));
         paths
+    }
+
+    /// Where others see this slot, most witnesses first.
+    pub fn seen(&mut self, now: Duration) -> &[SocketAddr] {
+        self.seen.addresses(now)
+    }
+
+    /// Whether this site passes datagrams on for others.
+    pub fn set_relay(&mut self, is_relay: bool) {
+        self.is_relay = is_relay;
     }
 
     /// What the devices take from now on.
@@ -104,7 +134,7 @@ impl<E: Engine> Shard<E> {
         }
         self.paths.retain(|_, path| {
             let wanted = by_key.get(&path.wanted.public_key).filter(|wanted| wanted.is_same_path(&path.wanted));
-            wanted.map(|wanted| (*wanted).clone_into(&mut path.wanted)).is_some()
+            wanted.map(|wanted| path.follow(wanted)).is_some()
         });
         self.by_key = self.paths.iter().map(|(index, path)| (path.wanted.public_key, *index)).collect();
         for (key, wanted) in by_key {
@@ -112,6 +142,10 @@ impl<E: Engine> Shard<E> {
                 self.add(wanted);
             }
         }
+        let slot = |(index, path): (&Index, &Path<_>)| ((path.wanted.peer, path.wanted.remote), *index);
+        self.by_slot = self.paths.iter().map(slot).collect();
+        self.shares.retain(|site| self.paths.values().any(|path| path.wanted.peer == *site));
+        self.seen.retain(|path| self.paths.contains_key(path));
         self.grant_prefixes();
         self.unticked.clear();
         self.tick(now);
@@ -152,27 +186,40 @@ impl<E: Engine> Shard<E> {
         let destination = split.packet().destination().ok_or(Reject::BadFrame)?;
         let index =
             self.prefixes.get(&remote).and_then(|prefixes| prefixes.owner(destination)).ok_or(Reject::NoPeer)?;
+        if note::is_note(split.packet().bytes()) {
+            return Err(Reject::NoteMalformed);
+        }
         let path = self.paths.get_mut(&index).ok_or(Reject::NoPeer)?;
+        let is_relayed = matches!(path.endpoint, Some(Way::Via(_)));
         for segment in 0..split.count() {
             let bytes = split.write(segment, &mut self.scratch).ok_or(Reject::BadFrame)?;
+            if is_relayed && bytes > limit::RELAYED_BYTES {
+                // All segments are as long: who sent one has sent them all.
+                let packet = Packet::parse(&self.scratch).ok_or(Reject::BadFrame)?;
+                tell_if_must_be(&packet, remote, &mut self.inbox)?;
+                send_in_parts(now, &packet, path, &mut self.outbox)?;
+                continue;
+            }
             let padded = bytes.next_multiple_of(limit::PADDING_BYTES);
             self.scratch.get_mut(bytes..padded).ok_or(Reject::BadFrame)?.fill(0);
             let packet = self.scratch.get(..padded).ok_or(Reject::BadFrame)?;
             path.send(now, packet, bytes, &mut self.outbox)?;
         }
+        self.send_relayed(now);
         Ok(())
     }
 
     /// Datagrams that came from one address in one piece; all but the last have `segment_bytes`.
     pub fn handle_datagrams(&mut self, now: Duration, from: SocketAddr, bytes: &[u8], segment_bytes: usize) {
         for datagram in bytes.chunks(segment_bytes.max(1)) {
-            if let Err(reason) = self.hear(now, from, datagram) {
+            if let Err(reason) = self.hear(now, Way::Direct(from), datagram) {
                 self.rejects.count(reason);
             }
+            self.send_relayed(now);
         }
     }
 
-    fn hear(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+    fn hear(&mut self, now: Duration, from: Way, datagram: &[u8]) -> Result<(), Reject> {
         // Three bytes behind the kind are zero (paper section 5.4).
         match array_at::<4>(datagram, 0) {
             Some([DATA, 0, 0, 0]) if datagram.len() >= limit::DATA_MIN_BYTES => self.hear_data(now, from, datagram),
@@ -183,13 +230,18 @@ impl<E: Engine> Shard<E> {
         }
     }
 
-    fn hear_data(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+    fn hear_data(&mut self, now: Duration, from: Way, datagram: &[u8]) -> Result<(), Reject> {
         let index = receiver(datagram, 4)?;
         let path = self.paths.get_mut(&index).ok_or(Reject::UnknownSession)?;
         let room = self.inbox.room(datagram.len().max(limit::HANDSHAKE_BYTES)).ok_or(Reject::Overflow)?;
         let Heard::Packet(bytes) = path.handle(now, from, datagram, room)? else { return Ok(()) };
         let remote = path.wanted.remote;
-        let source = Packet::parse(room.get(..bytes).unwrap_or_default()).and_then(|packet| packet.source());
+        let packet = room.get(..bytes).unwrap_or_default();
+        if note::is_note(packet) {
+            let packet = packet.to_vec();
+            return self.hear_note(now, from, index, &packet);
+        }
+        let source = Packet::parse(packet).and_then(|packet| packet.source());
         let source = source.ok_or(Reject::NotIp)?;
         if self.last_source != Some((index, source)) {
             let owner = self.prefixes.get(&remote).and_then(|prefixes| prefixes.owner(source));
@@ -200,29 +252,29 @@ impl<E: Engine> Shard<E> {
         Ok(())
     }
 
-    fn hear_initiation(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+    fn hear_initiation(&mut self, now: Duration, from: Way, datagram: &[u8]) -> Result<(), Reject> {
         self.admit(now, from, datagram)?;
         let initiator = self.engine.initiator(datagram).ok_or(Reject::BadHandshake)?;
         let index = *self.by_key.get(&initiator).ok_or(Reject::UnknownPeer)?;
         self.shake_hands(now, from, datagram, index)
     }
 
-    fn hear_response(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+    fn hear_response(&mut self, now: Duration, from: Way, datagram: &[u8]) -> Result<(), Reject> {
         let index = receiver(datagram, 8)?;
         self.paths.contains_key(&index).then_some(()).ok_or(Reject::UnknownSession)?;
         self.admit(now, from, datagram)?;
         self.shake_hands(now, from, datagram, index)
     }
 
-    fn hear_cookie(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
+    fn hear_cookie(&mut self, now: Duration, from: Way, datagram: &[u8]) -> Result<(), Reject> {
         let index = receiver(datagram, 4)?;
         self.shake_hands(now, from, datagram, index)
     }
 
     /// Cheap checks before the expensive ones; a cookie for those who must prove their address.
-    fn admit(&mut self, now: Duration, from: SocketAddr, datagram: &[u8]) -> Result<(), Reject> {
-        let mut reply = [0; limit::HANDSHAKE_BYTES];
-        if let Err((reason, length)) = self.engine.admit(from.ip(), datagram, &mut reply) {
+    fn admit(&mut self, now: Duration, from: Way, datagram: &[u8]) -> Result<(), Reject> {
+        let (mut reply, source) = ([0; limit::HANDSHAKE_BYTES], self.source_of(from));
+        if let Err((reason, length)) = self.engine.admit(source, datagram, &mut reply) {
             if let Some(cookie) = reply.get(..length).filter(|cookie| !cookie.is_empty()) {
                 self.outbox.push(from, cookie.len(), |out| {
                     out.get_mut(..cookie.len())?.copy_from_slice(cookie);
@@ -231,14 +283,14 @@ impl<E: Engine> Shard<E> {
             }
             return Err(reason);
         }
-        if self.budget.take(now, from.ip()) { Ok(()) } else { Err(Reject::SourceBudget) }
+        if self.budget.take(now, source) { Ok(()) } else { Err(Reject::SourceBudget) }
     }
 
-    fn shake_hands(&mut self, now: Duration, from: SocketAddr, datagram: &[u8], index: Index) -> Result<(), Reject> {
+    fn shake_hands(&mut self, now: Duration, from: Way, datagram: &[u8], index: Index) -> Result<(), Reject> {
         let path = self.paths.get_mut(&index).ok_or(Reject::UnknownSession)?;
         let mut answer = [0; limit::HANDSHAKE_BYTES];
         match path.handle(now, from, datagram, &mut answer)? {
-            Heard::Answer(length) => path.answer(now, answer.get(..length).unwrap_or_default(), &mut self.outbox),
+            Heard::Answer(length) => path.answer(now, from, answer.get(..length).unwrap_or_default(), &mut self.outbox),
             Heard::Nothing | Heard::Packet(_) => Ok(()),
         }
     }
@@ -263,15 +315,18 @@ impl<E: Engine> Shard<E> {
         if self.unticked.is_empty() {
             self.ticked_at = Some(now);
             self.engine.handle_timeout();
+            self.look_at_relays();
             self.unticked.extend(self.paths.keys());
         }
         // After a start all paths shake hands at once: more than there is room for between two polls.
+        self.seen.addresses(now);
         while !self.outbox.is_crowded()
             && let Some(index) = self.unticked.pop()
         {
             if let Some(path) = self.paths.get_mut(&index) {
-                path.handle_timeout(now, &mut self.outbox);
+                path.handle_timeout(now, &Around { relays: &self.relays, seen: &self.seen }, &mut self.outbox);
             }
+            self.send_relayed(now);
         }
     }
 
@@ -289,6 +344,33 @@ impl<E: Engine> Shard<E> {
     pub fn poll_frame(&mut self) -> Option<Frame<'_>> {
         self.inbox.poll_frame()
     }
+}
+
+/// A packet too long for a relay: its sender is told, unless it may be cut on its way.
+fn tell_if_must_be(packet: &Packet<'_>, remote: UplinkSlot, inbox: &mut Inbox) -> Result<(), Reject> {
+    if !too_big::must_be_told(packet) {
+        return Ok(());
+    }
+    let room = inbox.room(limit::HANDSHAKE_BYTES).ok_or(Reject::Overflow)?;
+    if let Some(bytes) = too_big::answer(packet, limit::RELAYED_BYTES, room) {
+        inbox.keep(bytes, remote);
+    }
+    Err(Reject::TooLong)
+}
+
+fn send_in_parts<S: Session>(
+    now: Duration,
+    packet: &Packet<'_>,
+    path: &mut Path<S>,
+    outbox: &mut Outbox,
+) -> Result<(), Reject> {
+    for index in 0.. {
+        let mut part = [0; limit::RELAYED_BYTES];
+        let Some(bytes) = fragment::write(packet, index, limit::RELAYED_BYTES, &mut part) else { break };
+        let padded = part.get(..bytes.next_multiple_of(limit::PADDING_BYTES)).ok_or(Reject::BadFrame)?;
+        path.send(now, padded, bytes, outbox)?;
+    }
+    Ok(())
 }
 
 /// The path that a message is for.

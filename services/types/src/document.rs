@@ -3,7 +3,7 @@
 //! *Does*: the shape of the document, version 1, as it is written in TOML and sent to every service.
 //! *Never does*: rules across fields (they are in `services/config`), secrets (they never enter the document).
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
@@ -24,6 +24,8 @@ impl Limit {
     pub const LAN_PORTS: usize = 32;
     /// DNS servers of a static uplink.
     pub const DNS_SERVERS: usize = 4;
+    /// Forwarded addresses of one uplink: one of each family.
+    pub const REACHABLE_AT: usize = 2;
     /// Time servers.
     pub const CLOCK_SERVERS: usize = 8;
     /// The document as TOML text, in bytes.
@@ -94,6 +96,10 @@ pub struct Uplink {
     pub name: UplinkName,
     /// The port it is plugged into.
     pub port: PortName,
+    /// Where other sites reach this uplink's tunnels from outside, because a router before it forwards a port to this box: to UDP port
+    /// 51830 plus the slot.
+    #[serde(default)]
+    pub reachable_at: Vec<SocketAddr>,
     /// How it gets an IPv4 address.
     #[serde(default)]
     pub ipv4: Ipv4Method,

@@ -146,7 +146,7 @@ fn read_uplink(form: &Form, index: usize, port: &Port, errors: &mut Errors) -> O
         _ => Ipv4Method::Dhcp,
     };
     let name = name.parse::<UplinkName>().ok()?;
-    Some(Uplink { name, port: port.name.clone(), ipv4, ipv6: Ipv6Method::default() })
+    Some(Uplink { name, port: port.name.clone(), reachable_at: Vec::new(), ipv4, ipv6: Ipv6Method::default() })
 }
 
 fn read_static(form: &Form, port: &Port, errors: &mut Errors) -> Option<Ipv4Method> {

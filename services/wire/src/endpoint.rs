@@ -18,7 +18,7 @@ const FAMILY_V6: u8 = 6;
 pub enum EndpointKind {
     /// An address of the uplink itself.
     Own,
-    /// A seed saw packets come from there.
+    /// Other sites see its packets come from there.
     Seen,
     /// A STUN server said so (RFC 8489).
     Stun,

@@ -4,7 +4,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     thread::sleep,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use crate::{Namespace, PATIENCE};
@@ -81,4 +81,38 @@ pub fn udp(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
     question.truncate(count);
     echo.send_to(&question, who).unwrap();
     assert_eq!(asking.join().unwrap(), pattern(bytes));
+}
+
+/// Datagrams to an address of `to`, one a second, until one comes back as it was. How many were sent.
+///
+/// # Panics
+/// If none comes back.
+pub fn ping(from: &Namespace, to: &Namespace, address: &str, bytes: usize) -> usize {
+    let (here, there) = (address.to_owned(), address.to_owned());
+    let echo = to.inside(move || UdpSocket::bind((here.as_str(), 0)).unwrap());
+    let port = echo.local_addr().unwrap().port();
+    let asking = from.run(move || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        socket.connect((there.as_str(), port)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let (began, mut heard) = (Instant::now(), vec![0; bytes + 1]);
+        let mut sent = 0;
+        while began.elapsed() < PATIENCE {
+            sent += 1;
+            // A router on the way may have said that the last one was too long.
+            let _ = socket.send(&pattern(bytes));
+            if socket.recv(&mut heard).is_ok_and(|count| heard[..count] == pattern(bytes)) {
+                return sent;
+            }
+        }
+        panic!("none of {sent} came back");
+    });
+    echo.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    let mut question = vec![0; bytes + 1];
+    while !asking.is_finished() {
+        if let Ok((count, who)) = echo.recv_from(&mut question) {
+            let _ = echo.send_to(&question[..count], who);
+        }
+    }
+    asking.join().unwrap()
 }

@@ -87,7 +87,7 @@ fn at(address: &str) -> SocketAddr {
 /// The far end as our `mesh` would tell of it.
 fn as_peer(endpoints: Vec<SocketAddr>) -> Peer {
     let slots = vec![RemoteSlot { slot: slot(0), public_key: SlotKey(public_key()), endpoints }];
-    Peer { site: SiteId([2; 32]), slots, prefixes: prefixes(2), keepalive_s: Some(10) }
+    Peer { site: SiteId([2; 32]), is_relay: false, slots, prefixes: prefixes(2), keepalive_s: Some(10) }
 }
 
 fn public_key() -> [u8; 32] {

@@ -13,6 +13,7 @@ pub mod carry;
 pub mod foreign;
 pub mod impair;
 mod namespace;
+pub mod nat;
 mod net;
 pub mod relay;
 mod service;

@@ -10,13 +10,14 @@
 //! *Does*: make it all, in namespaces of its own, and cut it apart.
 //! *Never does*: touch the machine's own network.
 
-use std::path::Path;
+use std::{net::Ipv4Addr, path::Path};
 
 use patronus_types::Ipv4Method;
 
 use crate::{
     Namespace, Whole,
     impair::Settings,
+    nat::{Kind, Nat},
     relay::{Direction, Relay},
     status::Held,
 };
@@ -86,6 +87,22 @@ impl Net {
         self.lines[usize::from(site) - 1][usize::from(uplink)].set(direction, settings);
     }
 
+    /// From now on there is a translator on a site's line, with an address of its own at the provider, 203.`m`.`n`.99. It knows nobody yet.
+    pub fn translate(&self, site: u8, uplink: u8, kind: Kind) {
+        let (inside, outside) = (Ipv4Addr::new(203, uplink, site, 1), Ipv4Addr::new(203, uplink, site, 99));
+        let provider = &self.providers[usize::from(uplink)];
+        // The translator has no cable of its own, so nobody there asks who has its address.
+        let (port, mac) = (format!("c{site}"), mac(site, uplink));
+        provider.ip(&["neigh", "replace", &outside.to_string(), "lladdr", &mac, "dev", &port, "nud", "permanent"]);
+        self.lines[usize::from(site) - 1][usize::from(uplink)].translate(Nat::new(kind, inside, outside));
+    }
+
+    /// From now on nothing goes from the one translator to the other over this uplink's provider. Back it does.
+    pub fn block(&self, uplink: u8, from: u8, to: u8) {
+        let [from, to] = [from, to].map(|site| format!("203.{uplink}.{site}.99"));
+        self.providers[usize::from(uplink)].ip(&["rule", "add", "blackhole", "from", &from, "to", &to]);
+    }
+
     /// All lines of a site fall silent, or all speak again.
     pub fn cut(&self, site: u8, silent: bool) {
         for line in &self.lines[usize::from(site) - 1] {
@@ -125,6 +142,7 @@ impl Net {
             let (near, far, port) =
                 (format!("s{number}u{uplink}"), format!("p{number}u{uplink}"), format!("c{number}"));
             site.cable(&format!("eth{uplink}"), &self.wires, &near);
+            site.ip(&["link", "set", &format!("eth{uplink}"), "address", &mac(number, uplink)]);
             provider.cable(&port, &self.wires, &far);
             provider.ip(&["link", "set", &port, "up"]);
             match self.wiring {
@@ -162,6 +180,11 @@ impl Net {
             Wiring::Routed => format!("203.{uplink}.{site}.254"),
         }
     }
+}
+
+/// A site's own hardware address at a provider.
+fn mac(site: u8, uplink: u8) -> String {
+    format!("02:00:00:00:{uplink:02x}:{site:02x}")
 }
 
 fn provider(number: u8, core: &Namespace, wiring: Wiring) -> Namespace {

@@ -1,7 +1,7 @@
 //! A line between two devices of one namespace that does to frames what it is told: the host's kernel has no netem.
 //!
-//! *Does*: carry frames both ways, each direction as its [`Settings`] say at that moment.
-//! *Never does*: look into a frame; outlive its owner.
+//! *Does*: carry frames both ways, each direction as its [`Settings`] say at that moment; translate addresses if it has a translator.
+//! *Never does*: look into a frame otherwise; outlive its owner.
 
 use std::{
     cmp::Reverse,
@@ -25,6 +25,7 @@ use socket2::Socket;
 use crate::{
     Namespace,
     impair::{Line, Settings},
+    nat::Nat,
     sys,
 };
 
@@ -48,6 +49,7 @@ pub enum Direction {
 #[derive(Debug)]
 pub struct Relay {
     settings: [Arc<Mutex<Settings>>; 2],
+    nat: Arc<Mutex<Option<Nat>>>,
     ends: Arc<AtomicBool>,
     directions: Vec<JoinHandle<()>>,
 }
@@ -59,14 +61,23 @@ impl Relay {
         let names = [site.to_owned(), provider.to_owned()];
         let sockets = namespace.inside(move || names.map(|name| Arc::new(open(&name).unwrap())));
         let settings: [Arc<Mutex<Settings>>; 2] = Default::default();
-        let ends = Arc::new(AtomicBool::new(false));
+        let (nat, ends) = (Arc::<Mutex<Option<Nat>>>::default(), Arc::new(AtomicBool::new(false)));
         let [site, provider] = sockets;
-        let ways = [(Arc::clone(&site), Arc::clone(&provider)), (provider, site)];
-        let directions = ways.into_iter().zip(&settings).map(|((from, to), settings)| {
-            let (settings, ends) = (Arc::clone(settings), Arc::clone(&ends));
-            std::thread::spawn(move || carry(&from, &to, &settings, &ends))
+        let ways = [(Direction::Out, Arc::clone(&site), Arc::clone(&provider)), (Direction::In, provider, site)];
+        let directions = ways.into_iter().zip(&settings).map(|((direction, from, to), settings)| {
+            let (settings, nat, ends) = (Arc::clone(settings), Arc::clone(&nat), Arc::clone(&ends));
+            let translate = move |frame: &mut [u8]| match nat.lock().unwrap().as_mut() {
+                Some(nat) => nat.handle_frame(direction, frame),
+                None => Some(()),
+            };
+            std::thread::spawn(move || carry(&from, &to, &settings, translate, &ends))
         });
-        Self { directions: directions.collect(), settings, ends }
+        Self { directions: directions.collect(), settings, nat, ends }
+    }
+
+    /// From now on there is this translator on the line; whatever another one knew is forgotten.
+    pub fn translate(&self, nat: Nat) {
+        *self.nat.lock().unwrap() = Some(nat);
     }
 
     /// From now on a direction is so.
@@ -99,7 +110,13 @@ fn open(device: &str) -> io::Result<Socket> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct UnderWay(Reverse<(u64, u64)>, Vec<u8>);
 
-fn carry(from: &Socket, to: &Socket, settings: &Mutex<Settings>, ends: &AtomicBool) {
+fn carry(
+    from: &Socket,
+    to: &Socket,
+    settings: &Mutex<Settings>,
+    translate: impl Fn(&mut [u8]) -> Option<()>,
+    ends: &AtomicBool,
+) {
     let began = Instant::now();
     let (mut line, mut under_way, mut number) = (Line::default(), BinaryHeap::<UnderWay>::new(), 0_u64);
     let mut buffer = vec![0; FRAME_BYTES];
@@ -110,6 +127,9 @@ fn carry(from: &Socket, to: &Socket, settings: &Mutex<Settings>, ends: &AtomicBo
         wait(from, due_us.map_or(LOOK_EVERY, |due_us| LOOK_EVERY.min(Duration::from_micros(due_us))));
         while let Ok(count) = reader.read(&mut buffer) {
             number += 1;
+            if translate(&mut buffer[..count]).is_none() {
+                continue;
+            }
             let settings = *settings.lock().unwrap();
             if let Some(out_us) = line.handle_frame(&settings, count, now_us(), random(number)) {
                 under_way.push(UnderWay(Reverse((out_us, number)), buffer[..count].to_vec()));

@@ -101,7 +101,7 @@ impl Site {
 
     /// Tells it who its peers are.
     pub fn apply(&self, generation: u64, peers: Vec<Peer>) {
-        let desired = Desired { generation: Generation(generation), peers, address: None };
+        let desired = Desired { generation: Generation(generation), is_relay: false, peers, address: None };
         self.has_wish.store(true, Ordering::Relaxed);
         assert_eq!(self.ask(&Request::Apply(Box::new(desired))), Reply::Applied(Generation(generation)));
     }
@@ -144,7 +144,13 @@ impl Site {
             public_key,
             endpoints: endpoints.iter().map(|endpoint| endpoint.parse::<SocketAddr>().unwrap()).collect(),
         });
-        Peer { site: self.id(), slots: slots.collect(), prefixes: self.prefixes(), keepalive_s: Some(10) }
+        Peer {
+            site: self.id(),
+            is_relay: false,
+            slots: slots.collect(),
+            prefixes: self.prefixes(),
+            keepalive_s: Some(10),
+        }
     }
 
     /// Writes a setting of its kernel, such as `net/ipv4/ip_forward`.

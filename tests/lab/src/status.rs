@@ -63,8 +63,10 @@ pub struct PathRow {
     pub to_uplink: u8,
     /// `up` or `down`.
     pub state: &'static str,
-    /// Where the receiver is.
+    /// Where the receiver is, unless a relay carries the path.
     pub endpoint: Option<String>,
+    /// The relay that carries it.
+    pub via: Option<String>,
     /// How old the session is.
     pub session_age_ms: Option<u64>,
     /// Inner packets and bytes that were sent.
@@ -108,7 +110,10 @@ impl Status {
                 path.to,
                 path.to_uplink,
                 path.state,
-                path.endpoint.as_deref().unwrap_or("-"),
+                path.endpoint
+                    .clone()
+                    .or_else(|| Some(format!("via {}", path.via.as_ref()?)))
+                    .unwrap_or_else(|| "-".into()),
                 age,
                 path.packets
             );
@@ -150,6 +155,7 @@ fn paths(mesh: &mesh::State, tunnel: &tunnel::State, names: &BTreeMap<SiteId, St
         to_uplink: path.remote.number(),
         state: if path.status == PathStatus::Up { "up" } else { "down" },
         endpoint: path.endpoint.map(|endpoint| endpoint.to_string()),
+        via: path.via.as_ref().map(name),
         session_age_ms: path.session_age_ms,
         packets: path.sent.packets,
         bytes: path.sent.bytes,

@@ -106,8 +106,8 @@ pub(crate) fn tokens(answer: &Value) -> String {
 /// `/api/sdwan/paths`.
 pub(crate) fn paths(answer: &Value) -> String {
     let mut text = format!(
-        "{:<20} {:<6} {:<5} {:<22} {:>8} {:>14} {:>14} {:>8} {:>9}\n",
-        "PEER", "SLOTS", "STATE", "ENDPOINT", "HEARD", "SENT", "RECEIVED", "LOST", "REORDERED"
+        "{:<20} {:<6} {:<5} {:<22} {:<16} {:>8} {:>14} {:>14} {:>8} {:>9}\n",
+        "PEER", "SLOTS", "STATE", "ENDPOINT", "WAY", "HEARD", "SENT", "RECEIVED", "LOST", "REORDERED"
     );
     for path in items(answer, "/paths") {
         let named = word(path, "/peer_name");
@@ -117,12 +117,12 @@ pub(crate) fn paths(answer: &Value) -> String {
             .get("heard_ago_ms")
             .and_then(Value::as_u64)
             .map_or_else(|| "-".to_owned(), |ms| format!("{} s", ms / 1000));
-        let endpoint =
-            Some(word(path, "/endpoint")).filter(|endpoint| !endpoint.is_empty()).unwrap_or_else(|| "-".to_owned());
         let _ = writeln!(
             text,
-            "{peer:<20} {slots:<6} {:<5} {endpoint:<22} {heard:>8} {:>14} {:>14} {:>8} {:>9}",
+            "{peer:<20} {slots:<6} {:<5} {:<22} {:<16} {heard:>8} {:>14} {:>14} {:>8} {:>9}",
             word(path, "/status"),
+            Some(word(path, "/endpoint")).filter(|endpoint| !endpoint.is_empty()).unwrap_or_else(|| "-".to_owned()),
+            way(path),
             word(path, "/sent/bytes"),
             word(path, "/received/bytes"),
             word(path, "/lost"),
@@ -130,6 +130,16 @@ pub(crate) fn paths(answer: &Value) -> String {
         );
     }
     text
+}
+
+/// Whether packets go straight to the peer or another site passes them on.
+fn way(path: &Value) -> String {
+    let (relay, name) = (word(path, "/via"), word(path, "/via_name"));
+    match (relay.is_empty(), name.is_empty()) {
+        (true, _) => word(path, "/way"),
+        (false, true) => format!("via {}", short(&relay)),
+        (false, false) => format!("via {name}"),
+    }
 }
 
 /// One event of `/api/events`.
@@ -177,6 +187,11 @@ mod tests {
         let text = paths(
             &json!({ "paths": [{ "peer": "0123456789", "peer_name": "", "local": 0, "remote": 1, "status": "up", "heard_ago_ms": 2900 }] }),
         );
-        assert!(text.contains("01234567             0-1    up    -                           2 s"), "{text}");
+        assert!(
+            text.contains("01234567             0-1    up    -                                            2 s"),
+            "{text}"
+        );
+        let relayed = json!({ "way": "relayed", "via": "abcdef0123", "via_name": "hq" });
+        assert_eq!((way(&relayed).as_str(), way(&json!({ "way": "direct" })).as_str()), ("via hq", "direct"));
     }
 }

@@ -83,6 +83,20 @@ fn a_port_has_one_role_and_an_uplink_a_name_of_its_own() {
 }
 
 #[test]
+fn a_forwarded_address_is_one_that_others_can_reach() {
+    let set = |addresses: &[&str]| {
+        let addresses: Vec<_> = addresses.iter().map(|address| address.parse().unwrap()).collect();
+        found(|document| document.uplinks[0].reachable_at = addresses)
+    };
+    assert!(set(&["198.51.100.1:51830", "[2001:db8::1]:4000"]).is_empty());
+    for bad in ["0.0.0.0:1", "127.0.0.1:1", "239.1.1.1:1", "198.51.100.1:0", "[fe80::1]:1", "[::]:1"] {
+        assert_eq!(set(&[bad]), ["forwarded-address-unusable uplink.0.reachable_at.0"], "{bad}");
+    }
+    let three = ["198.51.100.1:1", "198.51.100.1:2", "198.51.100.1:3"];
+    assert_eq!(set(&three), ["too-many-forwarded-addresses uplink.0.reachable_at"]);
+}
+
+#[test]
 fn a_static_uplink_reaches_its_gateway() {
     for (address, gateway) in [("203.0.113.2/29", "203.0.113.1"), ("203.0.113.0/31", "203.0.113.1")] {
         assert!(found(|document| document.uplinks[0].ipv4 = static_v4(address, gateway)).is_empty(), "{address}");

@@ -1,6 +1,6 @@
 //! Rules of the ways out.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use patronus_types::{Document, IpNet, Ipv4Method, Ipv4Net, Ipv6Method, Ipv6Net, Limit, Uplink};
 
@@ -24,8 +24,19 @@ pub(super) fn check(uplinks: &[Uplink], findings: &mut Findings) {
         if (&uplink.ipv4, &uplink.ipv6) == (&Ipv4Method::Off, &Ipv6Method::Off) {
             findings.add("uplink-without-address", at.clone(), "switch IPv4 or IPv6 on, or remove the uplink");
         }
+        reachable_at(&at, &uplink.reachable_at, findings);
         static_v4(&at, &uplink.ipv4, findings);
         static_v6(&at, &uplink.ipv6, findings);
+    }
+}
+
+fn reachable_at(at: &str, addresses: &[SocketAddr], findings: &mut Findings) {
+    let at = format!("{at}.reachable_at");
+    findings.list(&at, addresses, Limit::REACHABLE_AT, "too-many-forwarded-addresses");
+    let is_usable = |address: &SocketAddr| is_usable_host(address.ip()) && address.port() != 0;
+    for (index, address) in addresses.iter().enumerate().filter(|(_, address)| !is_usable(address)) {
+        let message = format!("{address} cannot be reached; use the router's outside address and the port it forwards");
+        findings.add("forwarded-address-unusable", format!("{at}.{index}"), message);
     }
 }
 

@@ -4,7 +4,8 @@ use crate::port::tests::port;
 fn static_uplink(name: &str, device: &str, address: &str, gateway: &str) -> Uplink {
     let ipv4 =
         Ipv4Method::Static { address: address.parse().unwrap(), gateway: gateway.parse().unwrap(), dns: Vec::new() };
-    Uplink { name: name.parse().unwrap(), port: device.parse().unwrap(), ipv4, ipv6: Ipv6Method::Off }
+    let (name, port) = (name.parse().unwrap(), device.parse().unwrap());
+    Uplink { name, port, reachable_at: Vec::new(), ipv4, ipv6: Ipv6Method::Off }
 }
 
 fn two_uplinks() -> (Settings, Observed) {

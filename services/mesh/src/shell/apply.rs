@@ -37,7 +37,8 @@ impl Wish {
     pub(crate) fn set(&mut self, mut desired: Desired) {
         let next = self.generation.next();
         let is_new = self.sender.send_if_modified(|wish| {
-            let is_new = wish.as_ref().is_none_or(|wish| wish.peers != desired.peers);
+            let is_new =
+                wish.as_ref().is_none_or(|wish| (wish.is_relay, &wish.peers) != (desired.is_relay, &desired.peers));
             if is_new {
                 desired.generation = next;
                 *wish = Some(desired);

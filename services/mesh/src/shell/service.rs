@@ -54,6 +54,8 @@ pub(crate) struct Own {
     pub(crate) name: SiteName,
     /// Its LAN.
     pub(crate) prefixes: Vec<IpNet>,
+    /// Where routers before each uplink forward a port to this box, by slot.
+    reachable_at: Vec<Vec<SocketAddr>>,
     boot_epoch: u64,
 }
 
@@ -177,9 +179,10 @@ impl Service {
         let lan = &claimed.document.lan;
         let prefixes = [Some(IpNet::V4(lan.address.trunc())), lan.address_v6.map(|net| IpNet::V6(net.trunc()))];
         let (name, prefixes) = (claimed.document.site.name, prefixes.into_iter().flatten().collect());
+        let reachable_at = claimed.document.uplinks.into_iter().map(|uplink| uplink.reachable_at).collect();
         match &mut self.own {
             Some(own) if own.site == claimed.site_id => {
-                (own.name, own.prefixes) = (name, prefixes);
+                (own.name, own.prefixes, own.reachable_at) = (name, prefixes, reachable_at);
                 Ok(())
             }
             Some(_) => Err(Fatal::OtherIdentity),
@@ -189,7 +192,7 @@ impl Service {
                 let boot_epoch = self.store.begin(site)?;
                 let tls = Identity::new(&identity).map_err(|error| ServiceError::Io("tls", io::Error::other(error)))?;
                 self.sessions.begin(tls);
-                self.own = Some(Own { identity, site, name, prefixes, boot_epoch });
+                self.own = Some(Own { identity, site, name, prefixes, reachable_at, boot_epoch });
                 self.wish = Some(Wish::new(&self.ipc_dir, boot_epoch));
                 self.invitations = self.store.invitations()?;
                 match self.store.load()? {
@@ -280,8 +283,9 @@ impl Service {
             sources::heard(state).for_each(|peer| member.mesh.handle_sign_of_life(&peer, now));
             member.mesh.handle_tunnels(sources::answering(state), now);
         }
+        let reachable_at = self.own.as_ref().map(|own| own.reachable_at.as_slice()).unwrap_or_default();
         let capabilities = if member.is_signer() { Capabilities::SIGNER } else { Capabilities::default() };
-        member.mesh.handle_uplinks(capabilities, sources::offers(link, state), now);
+        member.mesh.handle_uplinks(capabilities, sources::offers(link, state, reachable_at), now);
     }
 
     /// What time demands, what has happened, what is to be said.

@@ -1,15 +1,21 @@
 //! What other services say, as the core wants it.
 
-use std::{collections::BTreeSet, net::IpAddr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+};
 
 use patronus_ipc::{link, tunnel};
-use patronus_mesh::Mesh;
+use patronus_mesh::{Mesh, Standing};
 use patronus_types::{Generation, Ipv6Net, PortName, SiteId};
-use patronus_wire::{Endpoint, EndpointKind, TunnelKey, UplinkOffer, inner_address, limit};
+use patronus_wire::{Endpoint, EndpointKind, Roles, TunnelKey, UplinkOffer, inner_address, limit};
 
 /// Seconds after which a silent path is sent something, so that providers' translators keep it open (RFC 4787 section 4.3: at least two
 /// minutes; many keep to 30 s).
 const KEEPALIVE_S: u16 = 25;
+
+/// Own addresses of an uplink that are told. IPv6 may have many; what others see needs a place, too.
+const OWN: usize = 4;
 
 /// `tunnel` says every second how its paths are; what it heard longer ago it has said before.
 const FRESH_MS: u64 = 2_000;
@@ -39,21 +45,33 @@ pub(crate) fn answering(tunnel: &tunnel::State) -> BTreeSet<SiteId> {
     tunnel.paths.iter().filter(is_up).filter(answers).map(|path| path.peer).collect()
 }
 
-/// How this site can be reached: `tunnel` has the keys and ports, `link` the addresses.
-pub(crate) fn offers(link: &link::State, tunnel: &tunnel::State) -> Vec<UplinkOffer> {
+/// How this site can be reached: `tunnel` has the keys and ports, and where others see them; `link` the addresses; the configuration those
+/// that are forwarded, by slot.
+pub(crate) fn offers(link: &link::State, tunnel: &tunnel::State, reachable_at: &[Vec<SocketAddr>]) -> Vec<UplinkOffer> {
     let mut room = limit::ENDPOINTS;
-    let mut offers: Vec<UplinkOffer> = tunnel.slots.iter().filter_map(|slot| offer(link, slot, &mut room)).collect();
+    let forwarded =
+        |slot: &tunnel::Slot| reachable_at.get(usize::from(slot.slot.number())).cloned().unwrap_or_default();
+    let offers = tunnel.slots.iter().filter_map(|slot| offer(link, slot, forwarded(slot), &mut room));
+    let mut offers: Vec<UplinkOffer> = offers.collect();
     offers.sort_by_key(|offer| offer.slot);
     offers
 }
 
-fn offer(link: &link::State, slot: &tunnel::Slot, room: &mut usize) -> Option<UplinkOffer> {
+fn offer(link: &link::State, slot: &tunnel::Slot, forwarded: Vec<SocketAddr>, room: &mut usize) -> Option<UplinkOffer> {
     let key = TunnelKey::from_bytes(slot.public_key.0).ok()?;
     let uplink = link.uplinks.get(usize::from(slot.slot.number()))?;
-    let own =
-        |net: &patronus_types::IpNet| Endpoint::new(EndpointKind::Own, (net.addr(), slot.listen_port).into()).ok();
-    let endpoints = uplink.addresses.iter().filter_map(own);
-    let endpoints: Vec<Endpoint> = endpoints.take(limit::ENDPOINTS_PER_UPLINK.min(*room)).collect();
+    let own = uplink.addresses.iter().map(|net| (net.addr(), slot.listen_port).into()).take(OWN).collect();
+    let mut endpoints: Vec<Endpoint> = Vec::new();
+    for (kind, addresses) in
+        [(EndpointKind::Static, forwarded), (EndpointKind::Own, own), (EndpointKind::Seen, slot.seen.clone())]
+    {
+        for endpoint in addresses.into_iter().filter_map(|address| Endpoint::new(kind, address).ok()) {
+            let is_known = endpoints.iter().any(|known| known.address == endpoint.address);
+            if !is_known && endpoints.len() < limit::ENDPOINTS_PER_UPLINK.min(*room) {
+                endpoints.push(endpoint);
+            }
+        }
+    }
     *room = room.saturating_sub(endpoints.len());
     Some(UplinkOffer { slot: slot.slot, key, endpoints })
 }
@@ -71,10 +89,71 @@ pub(crate) fn desired(mesh: &Mesh) -> tunnel::Desired {
         let inner = Ipv6Net::from(inner_address(mesh.roster().network(), *site));
         peers.push(tunnel::Peer {
             site: *site,
+            is_relay: member.record.roles.contains(Roles::RELAY),
             slots: slots.collect(),
             prefixes: member.prefixes.iter().copied().chain([inner.into()]).collect(),
             keepalive_s: Some(KEEPALIVE_S),
         });
     }
-    tunnel::Desired { generation: Generation::default(), peers, address: Some(mesh.inner_address()) }
+    let own = mesh.members().get(&mesh.site()).filter(|own| own.standing == Standing::Valid);
+    let is_relay = own.is_some_and(|own| own.record.roles.contains(Roles::RELAY));
+    tunnel::Desired { generation: Generation::default(), is_relay, peers, address: Some(mesh.inner_address()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn link_state(addresses: &[&str]) -> link::State {
+        let uplink = link::Uplink {
+            name: "wan".parse().unwrap(),
+            port: "eth0".parse().unwrap(),
+            carrier: true,
+            addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            gateways: Vec::new(),
+            dns: Vec::new(),
+            ntp: Vec::new(),
+            lease: None,
+            problem: None,
+        };
+        link::State { uplinks: vec![uplink], ..link::State::default() }
+    }
+
+    fn slot(seen: &[&str]) -> tunnel::State {
+        let slot = tunnel::Slot {
+            slot: patronus_types::UplinkSlot::new(0).unwrap(),
+            device: "eth0".parse().unwrap(),
+            public_key: tunnel::SlotKey([7; 32]),
+            listen_port: 51_830,
+            seen: seen.iter().map(|seen| seen.parse().unwrap()).collect(),
+        };
+        tunnel::State { slots: vec![slot], ..tunnel::State::default() }
+    }
+
+    fn offered(addresses: &[&str], seen: &[&str], forwarded: &[&str]) -> Vec<String> {
+        let forwarded = vec![forwarded.iter().map(|address| address.parse().unwrap()).collect()];
+        let offers = offers(&link_state(addresses), &slot(seen), &forwarded);
+        offers[0].endpoints.iter().map(|endpoint| format!("{:?} {}", endpoint.kind, endpoint.address)).collect()
+    }
+
+    #[test]
+    fn a_slot_is_reached_where_a_person_says_at_its_own_addresses_and_where_others_see_it() {
+        let all = offered(&["192.168.1.5/24"], &["198.51.100.1:4001"], &["203.0.113.1:4500"]);
+        assert_eq!(all, ["Static 203.0.113.1:4500", "Own 192.168.1.5:51830", "Seen 198.51.100.1:4001"]);
+    }
+
+    #[test]
+    fn an_address_is_said_once_and_one_that_nobody_can_reach_is_not_said() {
+        let own = "198.51.100.1:51830";
+        assert_eq!(offered(&["198.51.100.1/24", "fe80::1/64"], &[own, "127.0.0.1:9"], &[]), [format!("Own {own}")]);
+    }
+
+    #[test]
+    fn many_own_addresses_leave_a_place_for_where_others_see_the_slot() {
+        let own: Vec<String> = (1..=20).map(|number| format!("2001:db8::{number}/64")).collect();
+        let own: Vec<&str> = own.iter().map(String::as_str).collect();
+        let all = offered(&own, &["198.51.100.1:4001"], &[]);
+        assert_eq!(all.len(), OWN + 1);
+        assert_eq!(all.last().unwrap(), "Seen 198.51.100.1:4001");
+    }
 }

@@ -210,6 +210,7 @@ impl TunnelDesk {
             device: "eth0".parse().unwrap(),
             public_key: SlotKey([number; 32]),
             listen_port: 51_830,
+            seen: vec!["198.51.100.7:4242".parse().unwrap()],
         };
         let state = tunnel::State { slots: vec![slot], ..tunnel::State::default() };
         let (sender, state) = watch::channel(tunnel::Reply::State(Box::new(state)));

@@ -15,6 +15,7 @@ fn peer(number: u16, endpoints: usize, prefixes: usize) -> Peer {
     let endpoints = vec![SocketAddr::from(([192, 0, 2, 1], 51830)); endpoints];
     Peer {
         site: SiteId(id),
+        is_relay: false,
         slots: vec![RemoteSlot { slot: slot(1), public_key: SlotKey(id), endpoints }],
         prefixes: (0..prefixes).map(|n| format!("10.{}.{n}.0/24", number % 256).parse().unwrap()).collect(),
         keepalive_s: None,
@@ -22,7 +23,7 @@ fn peer(number: u16, endpoints: usize, prefixes: usize) -> Peer {
 }
 
 fn wish(generation: u64, peers: Vec<Peer>) -> Desired {
-    Desired { generation: Generation(generation), peers, address: None }
+    Desired { generation: Generation(generation), is_relay: false, peers, address: None }
 }
 
 fn checked(peers: Vec<Peer>) -> Result<(), Rejected> {
@@ -36,6 +37,7 @@ fn up(peer: &Peer, local: u8, remote: u8, status: PathStatus) -> PathState {
         remote: slot(remote),
         status,
         endpoint: None,
+        via: None,
         session_age_ms: None,
         heard_ago_ms: None,
         sent: Traffic::default(),

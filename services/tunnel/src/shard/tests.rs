@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::noise::Boring;
 
+mod relayed;
+
 const S: Duration = Duration::from_secs(1);
 const HERE: UplinkSlot = UplinkSlot::new(0).unwrap();
 const A: &str = "192.0.2.1:51830";
@@ -28,6 +30,7 @@ impl Site {
     fn wanted(&self, candidates: &[&str]) -> Wanted {
         Wanted {
             peer: SiteId([self.number; 32]),
+            is_relay: false,
             remote: HERE,
             public_key: self.shard.engine.public_key(),
             candidates: candidates.iter().map(|candidate| candidate.parse().unwrap()).collect(),
@@ -247,7 +250,7 @@ fn a_wish_that_still_has_the_path_keeps_the_session_and_one_without_it_ends_it()
     let (mut a, mut b) = connected();
     let mut wanted = a.wanted(&["192.0.2.77:51830"]);
     b.shard.apply(S, std::slice::from_ref(&wanted));
-    assert!(b.sent().is_empty(), "nothing to shake hands about");
+    assert!(b.sent().iter().all(|(_, datagram)| datagram[0] == DATA), "nothing to shake hands about");
     let there = a.ping(&b);
     b.hear(A, &there);
     assert_eq!(b.frames(), 1);
@@ -279,13 +282,13 @@ fn a_peer_that_was_started_anew_is_heard_again() {
 #[test]
 fn a_silent_path_is_kept_alive() {
     let (mut a, mut b) = connected();
-    a.shard.handle_timeout(S * 5);
-    assert!(a.sent().is_empty());
-    a.shard.handle_timeout(S * 11);
-    let kept = a.sent();
-    assert_eq!((kept.len(), kept[0].1.len()), (1, limit::DATA_MIN_BYTES));
-    b.hear(A, &kept);
-    assert_eq!((b.frames(), b.rejected().len()), (0, 0));
+    for (tick, count) in [(2, 2), (5, 0), (11, 0), (12, 1), (21, 0), (22, 1)] {
+        a.shard.handle_timeout(S * tick);
+        let kept = a.sent();
+        assert_eq!(kept.len(), count, "after {tick} s");
+        b.hear(A, &kept);
+    }
+    assert_eq!((b.frames(), b.rejected().len(), b.path().received.packets), (0, 0, 0));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What a thread tells the service.
 
-use std::{io, time::Duration};
+use std::{io, net::SocketAddr, time::Duration};
 
 use patronus_ipc::tunnel::PathState;
 use patronus_tunnel::{Rejects, Shard, noise::Engine};
@@ -13,7 +13,7 @@ pub(crate) const EVERY: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) enum FromSlot {
     /// Paths as they are.
-    Report(Report),
+    Report(Box<Report>),
     /// The thread has ended: as it was told if there is no error.
     Ended(UplinkSlot, io::Result<()>),
 }
@@ -23,18 +23,20 @@ pub(crate) enum FromSlot {
 pub(crate) struct Report {
     pub(crate) slot: UplinkSlot,
     pub(crate) paths: Vec<PathState>,
+    /// Where others see the slot.
+    pub(crate) seen: Vec<SocketAddr>,
     pub(crate) rejects: Rejects,
 }
 
 impl Report {
     /// As it is now.
-    pub(crate) fn of<E: Engine>(slot: UplinkSlot, shard: &Shard<E>, now: Duration) -> Self {
-        Self { slot, paths: shard.state(slot, now), rejects: shard.rejects().clone() }
+    pub(crate) fn of<E: Engine>(slot: UplinkSlot, shard: &mut Shard<E>, now: Duration) -> Self {
+        Self { slot, paths: shard.state(slot, now), seen: shard.seen(now).to_vec(), rejects: shard.rejects().clone() }
     }
 
     /// Whether it differs in counters and ages at most.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        let news = |path: &PathState| (path.peer, path.remote, path.status, path.endpoint);
-        self.paths.iter().map(news).eq(other.paths.iter().map(news))
+        let news = |path: &PathState| (path.peer, path.remote, path.status, path.endpoint, path.via);
+        self.seen == other.seen && self.paths.iter().map(news).eq(other.paths.iter().map(news))
     }
 }

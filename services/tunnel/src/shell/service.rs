@@ -162,7 +162,7 @@ impl Service {
         let wish = self.store.desired();
         let remotes = desired::remotes(wish);
         let numbers: Vec<UplinkSlot> = remotes.keys().copied().collect();
-        self.slots.order(&desired::paths(wish), &numbers)?;
+        self.slots.order(&desired::paths(wish), &numbers, wish.is_relay)?;
         let mut wanted = BTreeSet::new();
         for slot in self.slots.numbers() {
             let underlay = self.slots.device(slot).and_then(|device| sys::mtu(device.as_str()).ok());
@@ -189,7 +189,7 @@ impl Service {
             FromSlot::Report(report) => {
                 let before = self.reports.get(&report.slot);
                 let news = before.is_none_or(|before| !before.says_the_same(&report));
-                self.reports.insert(report.slot, report);
+                self.reports.insert(report.slot, *report);
                 if news {
                     self.route().await;
                     self.publish();
@@ -221,7 +221,10 @@ impl Service {
         let mut paths: Vec<PathState> = self.reports.values().flat_map(|report| report.paths.clone()).collect();
         paths.sort_by_key(|path| (path.peer, path.local, path.remote));
         let applied = self.store.desired().generation;
-        let slots = self.slots.list();
+        let mut slots = self.slots.list();
+        for slot in &mut slots {
+            slot.seen = self.reports.get(&slot.slot).map(|report| report.seen.clone()).unwrap_or_default();
+        }
         self.state.send_if_modified(|reply| {
             let Reply::State(old) = reply else { return false };
             let rejected = rejects.by_name();

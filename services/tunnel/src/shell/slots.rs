@@ -66,6 +66,7 @@ impl Slots {
             device: running.device.clone(),
             public_key: running.public_key,
             listen_port: desired::listen_port(*slot),
+            seen: Vec::new(),
         };
         self.running.iter().map(slot).collect()
     }
@@ -126,7 +127,7 @@ impl Slots {
     }
 
     /// Tells every thread its paths. New devices are opened here; opening makes them.
-    pub(crate) fn order(&mut self, wanted: &[Wanted], remotes: &[UplinkSlot]) -> Result<(), Fatal> {
+    pub(crate) fn order(&mut self, wanted: &[Wanted], remotes: &[UplinkSlot], is_relay: bool) -> Result<(), Fatal> {
         for (slot, running) in &mut self.running {
             let mut new = Vec::new();
             for remote in remotes.iter().filter(|remote| !running.remotes.contains(remote)) {
@@ -135,7 +136,7 @@ impl Slots {
                 new.push((*remote, tun));
             }
             running.remotes = remotes.to_vec();
-            let order = Order { wanted: wanted.to_vec(), remotes: remotes.to_vec(), new };
+            let order = Order { wanted: wanted.to_vec(), remotes: remotes.to_vec(), new, is_relay };
             // A thread that is gone has said so.
             let _ = running.orders.send(order);
             ring(&running.bell);

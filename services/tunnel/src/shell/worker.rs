@@ -34,6 +34,8 @@ pub(crate) struct Order {
     pub(crate) remotes: Vec<UplinkSlot>,
     /// Devices that are new.
     pub(crate) new: Vec<(UplinkSlot, Tun)>,
+    /// Whether this site passes datagrams on.
+    pub(crate) is_relay: bool,
 }
 
 /// All that the thread has.
@@ -66,7 +68,7 @@ impl Worker {
             if reported.is_none_or(|at| now >= at + super::report::EVERY) {
                 reported = Some(now);
                 // One that has no room is missed: the next says the same and more.
-                let _ = self.reports.try_send(FromSlot::Report(Report::of(self.slot, &self.shard, now)));
+                let _ = self.reports.try_send(FromSlot::Report(Box::new(Report::of(self.slot, &mut self.shard, now))));
             }
         }
     }
@@ -109,6 +111,7 @@ impl Worker {
         self.devices.retain(|remote, _| order.remotes.contains(remote));
         self.devices.extend(order.new);
         self.shard.set_coalesce(self.devices.values().map(Tun::coalesce).min().unwrap_or_default());
+        self.shard.set_relay(order.is_relay);
         self.shard.apply(self.now(), &order.wanted);
         self.flush();
     }

@@ -66,7 +66,7 @@ fn row(path: &Path) -> Markup {
     html! { tr {
         th scope="row" { (path.local) " to " (path.remote) }
         td { @match path.status { PathStatus::Up => (badge(Tone::Good, "Up")), PathStatus::Down => (badge(Tone::Bad, "Down")) } }
-        td { @match &path.endpoint { Some(endpoint) => code { (endpoint) }, None => span.none { "none" } } }
+        td { (way(path)) }
         td { (age(path.session_age_ms)) }
         td { (age(path.heard_ago_ms)) @if path.heard_ago_ms.is_some() { " ago" } }
         td.number { (traffic(path.sent)) }
@@ -74,6 +74,17 @@ fn row(path: &Path) -> Markup {
         td.number { (path.lost) }
         td.number { (path.reordered) }
     } }
+}
+
+/// Where packets go, and whether another site passes them on.
+fn way(path: &Path) -> Markup {
+    html! {
+        @match (&path.endpoint, &path.via) {
+            (Some(endpoint), _) => { code { (endpoint) } span.detail { "direct" } }
+            (None, Some(via)) => { "via " a href={ "/sites/site?id=" (via) } { (path.via_name.as_deref().unwrap_or(&short(via))) } }
+            (None, None) => span.none { "none" }
+        }
+    }
 }
 
 fn age(milliseconds: Option<u64>) -> String {
@@ -97,7 +108,10 @@ fn slots(slots: &[Slot], csrf: &str) -> Markup {
         @for slot in slots {
             div.item {
                 h3 { "Slot " (slot.slot) " " span.detail { "on " (slot.device) ", UDP port " (slot.listen_port) } }
-                dl.facts { (fact("WireGuard key", html! { code title=(slot.public_key) { (short(&slot.public_key)) "…" } })) }
+                dl.facts {
+                    (fact("WireGuard key", html! { code title=(slot.public_key) { (short(&slot.public_key)) "…" } }))
+                    @if !slot.seen.is_empty() { (fact("Seen by other sites at", slot.seen.join(", "))) }
+                }
                 form.inline method="post" action="/paths/rotate" {
                     (token(csrf))
                     input type="hidden" name="slot" value=(slot.slot);

@@ -282,6 +282,8 @@ pub(crate) struct Slot {
     pub public_key: String,
     /// UDP port of its sessions.
     pub listen_port: u16,
+    /// Where other sites see it, most witnesses first.
+    pub seen: Vec<String>,
 }
 
 /// A path.
@@ -297,8 +299,14 @@ pub(crate) struct Path {
     pub remote: u8,
     /// Whether packets can go.
     pub status: tunnel::PathStatus,
-    /// Where the peer was when it was heard last.
+    /// `direct`, or `relayed` by another site.
+    pub way: &'static str,
+    /// Where the peer was when it was heard last; `null` while a relay carries the path.
     pub endpoint: Option<String>,
+    /// The site that carries the path.
+    pub via: Option<String>,
+    /// What that is called.
+    pub via_name: Option<String>,
     /// Age of the session in use.
     pub session_age_ms: Option<u64>,
     /// How long ago the last authentic datagram came.
@@ -322,7 +330,10 @@ pub(crate) fn paths(state: &tunnel::State, network: Option<&mesh::State>) -> Pat
         local: path.local.number(),
         remote: path.remote.number(),
         status: path.status,
+        way: if path.via.is_some() { "relayed" } else { "direct" },
         endpoint: path.endpoint.map(|endpoint| endpoint.to_string()),
+        via: path.via.map(|via| via.to_string()),
+        via_name: path.via.and_then(|via| network.and_then(|network| name_of(network, via))),
         session_age_ms: path.session_age_ms,
         heard_ago_ms: path.heard_ago_ms,
         sent: path.sent,
@@ -335,6 +346,7 @@ pub(crate) fn paths(state: &tunnel::State, network: Option<&mesh::State>) -> Pat
         device: slot.device.to_string(),
         public_key: slot.public_key.to_string(),
         listen_port: slot.listen_port,
+        seen: slot.seen.iter().map(ToString::to_string).collect(),
     };
     Paths {
         slots: state.slots.iter().map(slot).collect(),

@@ -42,6 +42,7 @@ fn a_state_with_everything_at_its_limit_is_far_below_the_limit_of_a_frame() {
     let uplink = |number| patronus_types::Uplink {
         name: "x".repeat(15).parse().unwrap(),
         port: name(number),
+        reachable_at: Vec::new(),
         ipv4: Ipv4Method::Dhcp,
         ipv6: Ipv6Method::Slaac,
     };
