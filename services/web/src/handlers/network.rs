@@ -25,14 +25,22 @@ use crate::{
 
 /// Name of the recovery file.
 const RECOVERY_FILE: &str = "patronus-recovery.txt";
+/// How long the next page waits for the state that it shall show.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// How long `mesh` may take to hear of the claim.
 const CLAIM_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Asks `mesh`; a rejection is a failure.
+/// Asks `mesh`; a rejection is a failure. The next page shows what was accepted: `mesh` tells its state right behind its answer.
 pub(super) async fn ask(app: &App, request: Request) -> Result<Answer, Failure> {
+    let mut told = app.mesh.clone();
+    told.mark_unchanged();
     match app.ask::<Mesh>(request).await? {
         Answer::Rejected(problem) => Err(Failure::from(&problem)),
-        answer => Ok(answer),
+        answer => {
+            // What was so already changes nothing, and is not told again.
+            let _ = timeout(TOLD_WITHIN, told.changed()).await;
+            Ok(answer)
+        }
     }
 }
 
