@@ -37,10 +37,10 @@ const DOCUMENT: &str = r#"{"version":1,"site":{"name":"lab","timezone":"UTC"},"c
 /// All of it. Services end before the places where they pin and listen.
 pub struct Lab {
     pub datapath: Service,
-    pub link: Service,
+    _link: Service,
     pub computer: Namespace,
-    pub inside: Namespace,
-    pub provider: Namespace,
+    _inside: Namespace,
+    _provider: Namespace,
     pub far: Namespace,
     /// What goes over the wire between box and provider.
     pub wire: Wire,
@@ -78,6 +78,8 @@ impl Lab {
         far.ip(&["route", "add", "default", "via", "198.51.100.254"]);
         provider.inside(|| std::fs::write("/proc/sys/net/ipv4/ip_forward", "1").unwrap());
         let wire = Wire::listen(&provider);
+        // The packet filter of bridges, which this machine's kernel may have and the image's has not, would put fragments together.
+        inside.inside(|| _ = std::fs::write("/proc/sys/net/bridge/bridge-nf-call-iptables", "0"));
 
         let sockets = Sockets::new(UID);
         std::fs::copy(beside(Path::new("../ebpf/datapath.o")), sockets.dir().join("datapath.o")).expect(
@@ -93,7 +95,19 @@ impl Lab {
         let datapath = Service::new::<Datapath>(program, &sockets, &inside, rights(CAPABILITIES));
         let state = sockets.follow::<Datapath>(|| Request::Watch);
         patronus_lab::eventually("an uplink", || inside.ip(&["route"]).contains("default via 203.0.113.254"), || link.log());
-        Self { datapath, link, computer, inside, provider, far, wire, state, sockets, _pins: pins, _config: config }
+        Self {
+            datapath,
+            computer,
+            far,
+            wire,
+            state,
+            _link: link,
+            _inside: inside,
+            _provider: provider,
+            sockets,
+            _pins: pins,
+            _config: config,
+        }
     }
 
     /// Waits until the published state is as wanted.

@@ -10,3 +10,6 @@
 
 mod carries;
 mod lab;
+mod lasts;
+mod ping;
+mod refuses;
