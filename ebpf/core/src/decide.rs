@@ -10,8 +10,7 @@ use patronus_ebpf_abi::{Endpoint, Flow, FlowKey, Reason};
 
 use crate::{
     packet::{ACK, Kind, Packet, Parsed, SYN, TCP},
-    ports,
-    state,
+    ports, state,
     tables::{Route, Tables},
     translate::Translation,
 };

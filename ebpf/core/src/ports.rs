@@ -17,13 +17,7 @@ const PORTS: u32 = (LAST_PORT - FIRST_PORT) as u32 + 1;
 
 /// The port that `inside` has at `address` until `ends_s` at least, if there is one for it.
 #[inline(always)]
-pub(crate) fn choose(
-    tables: &impl Tables,
-    inside: Endpoint,
-    address: u32,
-    protocol: u32,
-    ends_s: u32,
-) -> Option<u16> {
+pub(crate) fn choose(tables: &impl Tables, inside: Endpoint, address: u32, protocol: u32, ends_s: u32) -> Option<u16> {
     let way = Inside { endpoint: inside, outside: address, protocol };
     let known = tables.port(&way);
     if let Some(port) = known

@@ -4,7 +4,6 @@ use core::ops::Deref;
 
 use patronus_ebpf_abi::{Flow, FlowKey, Inside, Lan, Outside, Owner, Reason, Uplink};
 
-
 /// Where the kernel's routing would send a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Route {

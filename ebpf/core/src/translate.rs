@@ -164,7 +164,7 @@ fn clamp(packet: &mut (impl Frame + Edit), most: u16) {
 fn lower(packet: &mut impl Edit, at: u32, asked: u16, most: u16) {
     if asked > most {
         // Sums are over pairs of bytes that begin at even places.
-        let (from, to) = if at % 2 == 0 { (asked, most) } else { (asked.swap_bytes(), most.swap_bytes()) };
+        let (from, to) = if at.is_multiple_of(2) { (asked, most) } else { (asked.swap_bytes(), most.swap_bytes()) };
         packet.mend_half(IP_BYTES + 16, from, to, Checksum::Content, false);
         packet.write_half(at, most);
     }

@@ -101,7 +101,10 @@ impl Tables for Kernel {
     fn add(number: &Cell<u64>, more: u64) {
         // SAFETY: a number in a map, aligned to its size.
         unsafe {
-            core::intrinsics::atomic_xadd::<u64, u64, { core::intrinsics::AtomicOrdering::Relaxed }>(number.as_ptr(), more)
+            core::intrinsics::atomic_xadd::<u64, u64, { core::intrinsics::AtomicOrdering::Relaxed }>(
+                number.as_ptr(),
+                more,
+            )
         };
     }
 }

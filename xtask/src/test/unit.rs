@@ -5,7 +5,11 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::tally::Tally;
-use crate::{build::{ebpf, packages}, progress, workspace::Workspace};
+use crate::{
+    build::{ebpf, packages},
+    progress,
+    workspace::Workspace,
+};
 
 /// Crates whose tests start emulated machines: the group `qemu` runs those.
 const MACHINES: &str = "patronus-qemu";

@@ -142,7 +142,9 @@ fn pinned(place: &Path) -> Option<SchedClassifierLink> {
 
 fn make(directory: &Path) -> Result<(), Fatal> {
     match fs::create_dir(directory) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(Fatal::Pin { path: directory.to_owned(), error }),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Fatal::Pin { path: directory.to_owned(), error })
+        }
         _ => Ok(()),
     }
 }

@@ -82,9 +82,8 @@ impl Lab {
         inside.inside(|| _ = std::fs::write("/proc/sys/net/bridge/bridge-nf-call-iptables", "0"));
 
         let sockets = Sockets::new(UID);
-        std::fs::copy(beside(Path::new("../ebpf/datapath.o")), sockets.dir().join("datapath.o")).expect(
-            "the object: cargo xtask image, or cargo xtask ebpf, builds it",
-        );
+        std::fs::copy(beside(Path::new("../ebpf/datapath.o")), sockets.dir().join("datapath.o"))
+            .expect("the object: cargo xtask image, or cargo xtask ebpf, builds it");
         let pins = Pins::new(&sockets.dir().join("bpf"));
         let config = sockets.publish::<Config>(claimed());
         let rights = |capabilities| Rights::user(UID, capabilities);
@@ -94,7 +93,11 @@ impl Lab {
         let program = env!("CARGO_BIN_EXE_patronus-datapath");
         let datapath = Service::new::<Datapath>(program, &sockets, &inside, rights(CAPABILITIES));
         let state = sockets.follow::<Datapath>(|| Request::Watch);
-        patronus_lab::eventually("an uplink", || inside.ip(&["route"]).contains("default via 203.0.113.254"), || link.log());
+        patronus_lab::eventually(
+            "an uplink",
+            || inside.ip(&["route"]).contains("default via 203.0.113.254"),
+            || link.log(),
+        );
         Self {
             datapath,
             computer,

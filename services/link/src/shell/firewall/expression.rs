@@ -85,11 +85,8 @@ pub(super) fn source_is(kind: u32) -> Rule {
 
 /// The kernel's number is in host order.
 fn address_is(flags: u32, kind: u32) -> Rule {
-    let attributes = vec![
-        number(FIB_DREG, u32::from(Register::Reg1)),
-        number(FIB_RESULT, FIB_KIND),
-        number(FIB_FLAGS, flags),
-    ];
+    let attributes =
+        vec![number(FIB_DREG, u32::from(Register::Reg1)), number(FIB_RESULT, FIB_KIND), number(FIB_FLAGS, flags)];
     let load = Expressions::Other { expression_type: "fib".to_owned(), attributes };
     vec![load, compare(Operator::Equal, &kind.to_ne_bytes())]
 }
