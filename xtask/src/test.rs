@@ -26,6 +26,12 @@ pub struct TestArgs {
     /// The first seed of these, or the one that is to be lived again.
     #[arg(long, value_name = "SEED")]
     seed: Option<u64>,
+    /// The life of that seed only until this step, and with what led to it.
+    #[arg(long, value_name = "STEP", requires = "seed")]
+    step: Option<u64>,
+    /// A fleet of so many sites, in the group `sim`: 2,000 take minutes.
+    #[arg(long, value_name = "N")]
+    sites: Option<u32>,
     /// Only tests whose name contains this.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
@@ -57,7 +63,7 @@ pub fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
         println!("\n== {} ==", group.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()));
         let run = match group {
             Group::Unit => unit::run(workspace, &mut tally),
-            Group::Sim => sites::simulate(workspace, args.seeds, args.seed, &mut tally),
+            Group::Sim => sites::simulate(workspace, args, &mut tally),
             Group::Lab => sites::lab(workspace, &mut tally),
             Group::Fuzz => fuzz::run(workspace, &mut tally),
             Group::Qemu => guests::run(workspace, &mut tally),

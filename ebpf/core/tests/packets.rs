@@ -109,7 +109,7 @@ proptest! {
             }
             if said.from_lan {
                 let mut sent = packet(said.is_tcp, computer, remote, true);
-                let verdict = memory.from_lan(&mut sent);
+                let verdict = memory.hears_lan(&mut sent);
                 prop_assert!(matches!(verdict, Verdict::Translate(_)), "{verdict:?}");
                 let (from, to) = ends(&sent);
                 prop_assert_eq!((from.0, to), (OUTSIDE_BYTES, remote));
@@ -120,11 +120,11 @@ proptest! {
             } else if let Some(port) = naive.ports.get(&(said.is_tcp, computer)).copied() {
                 let mut heard = packet(said.is_tcp, remote, (OUTSIDE_BYTES, port), false);
                 let before = heard.clone();
-                let verdict = memory.from_wan(&mut heard);
-                if naive.spoken.contains_key(&key) {
+                let verdict = memory.hears_wan(&mut heard);
+                if let Some(then) = naive.spoken.get_mut(&key) {
                     prop_assert!(matches!(verdict, Verdict::Translate(_)), "{verdict:?}");
                     prop_assert_eq!(ends(&heard), (remote, computer));
-                    naive.spoken.insert(key, now_s);
+                    *then = now_s;
                 } else {
                     prop_assert_eq!(verdict, Verdict::Kernel);
                     prop_assert_eq!(heard, before);
@@ -141,7 +141,7 @@ proptest! {
     fn no_bytes_make_it_fall_and_nothing_foreign_is_ever_translated(mut bytes in prop::collection::vec(any::<u8>(), 0..100), wan: bool) {
         let memory = Memory::default();
         let before = bytes.clone();
-        let verdict = if wan { memory.from_wan(&mut bytes) } else { memory.from_lan(&mut bytes) };
+        let verdict = if wan { memory.hears_wan(&mut bytes) } else { memory.hears_lan(&mut bytes) };
         if !matches!(verdict, Verdict::Translate(_)) {
             prop_assert_eq!(bytes, before);
         } else {
@@ -161,10 +161,10 @@ const FAR: End = ([198, 51, 100, 7], 80);
 #[test]
 fn tcp_begins_with_a_syn_or_not_at_all() {
     let memory = Memory::default();
-    assert_eq!(memory.from_lan(&mut packet(true, COMPUTER, FAR, false)), Verdict::Drop);
+    assert_eq!(memory.hears_lan(&mut packet(true, COMPUTER, FAR, false)), Verdict::Drop);
     assert_eq!(memory.reasons.borrow().get(&Reason::NoSuchConnection), Some(&1));
-    assert!(matches!(memory.from_lan(&mut packet(true, COMPUTER, FAR, true)), Verdict::Translate(_)));
-    assert!(matches!(memory.from_lan(&mut packet(true, COMPUTER, FAR, false)), Verdict::Translate(_)));
+    assert!(matches!(memory.hears_lan(&mut packet(true, COMPUTER, FAR, true)), Verdict::Translate(_)));
+    assert!(matches!(memory.hears_lan(&mut packet(true, COMPUTER, FAR, false)), Verdict::Translate(_)));
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn the_mss_is_lowered_at_even_and_odd_places_and_never_raised() {
         let tcp = PacketBuilder::ipv4(COMPUTER.0, FAR.0, 64).tcp(COMPUTER.1, FAR.1, 1, 1000).syn();
         tcp.options_raw(&options).unwrap().write(&mut bytes, &[]).unwrap();
         let before = bytes[at..at + 2].to_vec();
-        assert!(matches!(Memory::default().from_lan(&mut bytes), Verdict::Translate(_)));
+        assert!(matches!(Memory::default().hears_lan(&mut bytes), Verdict::Translate(_)));
         ends(&bytes);
         assert_eq!(bytes[at..at + 2].to_vec(), if lowered { 1460_u16.to_be_bytes().to_vec() } else { before });
     }
@@ -201,7 +201,7 @@ fn what_needs_an_error_goes_to_the_kernel_as_it_came() {
     ip.udp(1, 2).write(&mut big, &[0; 1473]).unwrap();
     for mut bytes in [last_hop, big] {
         let before = bytes.clone();
-        assert_eq!(memory.from_lan(&mut bytes), Verdict::Kernel);
+        assert_eq!(memory.hears_lan(&mut bytes), Verdict::Kernel);
         assert_eq!(bytes, before);
     }
     assert!(memory.flows.borrow().is_empty());
@@ -215,6 +215,6 @@ fn when_the_ports_tried_are_taken_a_flow_is_refused() {
             patronus_ebpf_abi::Outside { endpoint: patronus_ebpf_abi::Endpoint::new(OUTSIDE, port), protocol: 17 };
         memory.owners.borrow_mut().insert(outside, Default::default());
     }
-    assert_eq!(memory.from_lan(&mut packet(false, COMPUTER, FAR, false)), Verdict::Drop);
+    assert_eq!(memory.hears_lan(&mut packet(false, COMPUTER, FAR, false)), Verdict::Drop);
     assert_eq!(memory.reasons.borrow().get(&Reason::PortsUsedUp), Some(&1));
 }

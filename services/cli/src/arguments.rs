@@ -91,6 +91,29 @@ pub(crate) enum NetworkCommand {
         #[arg(long, value_name = "FILE")]
         recovery_file: Option<PathBuf>,
     },
+    /// What the network's recovery key can do about signers.
+    #[command(flatten)]
+    Signer(SignerCommand),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SignerCommand {
+    /// Make this router a signer of its network: it makes tokens and renews records from now on.
+    MakeSigner {
+        /// The recovery file, or one with its 64 digits; `-` reads it from standard input.
+        #[arg(value_name = "RECOVERY_FILE")]
+        recovery_file: PathBuf,
+    },
+    /// Withdraw another signer for ever. This router signs anew what is to stay.
+    WithdrawSigner {
+        /// Its key, or the beginning of it, as `network signers` shows it.
+        signer: String,
+        /// The recovery file, or one with its 64 digits; `-` reads it from standard input.
+        #[arg(value_name = "RECOVERY_FILE")]
+        recovery_file: PathBuf,
+    },
+    /// The signers of the network.
+    Signers,
 }
 
 #[derive(Debug, Subcommand)]

@@ -39,6 +39,9 @@ pub(crate) enum Error {
     /// A site that the router does not know.
     #[error("there is no site \"{0}\". See: patronusctl sites")]
     NoSite(String),
+    /// A signer that the router does not know, or the beginning of several.
+    #[error("there is no one signer whose key begins with \"{0}\". See: patronusctl network signers")]
+    NoSigner(String),
     /// The person said no, or there was nobody to ask.
     #[error("nothing was done. Without a terminal, add --yes")]
     NotDone,
@@ -68,6 +71,7 @@ impl Error {
         match self {
             Self::Refused { code, .. } | Self::NotJoined { code, .. } => code,
             Self::NoSite(_) => "site-unknown",
+            Self::NoSigner(_) => "signer-unknown",
             Self::NotDone => "not-confirmed",
             Self::Unsure { .. } => "unreachable",
             Self::Unreachable { .. } => "unreachable",
@@ -88,6 +92,7 @@ impl Error {
             Self::Refused { .. }
             | Self::NotJoined { .. }
             | Self::NoSite(_)
+            | Self::NoSigner(_)
             | Self::NotDone
             | Self::BadAnswer
             | Self::File { .. }

@@ -15,6 +15,8 @@ use patronus_types::RootSecret;
 use patronus_wire::recovery_text;
 use serde_json::{Value, json};
 
+mod signers;
+
 use crate::{
     arguments::{NetworkCommand, SiteChange, SitesCommand, TokenCommand},
     client::{Client, Content},
@@ -28,7 +30,10 @@ const JOIN_LOOKS: u32 = 30;
 const JOIN_PAUSE: Duration = Duration::from_secs(1);
 
 pub(crate) async fn network(client: &Client, command: &NetworkCommand, as_json: bool) -> Result<(), Error> {
-    let NetworkCommand::Create { recovery_file } = command;
+    let recovery_file = match command {
+        NetworkCommand::Create { recovery_file } => recovery_file,
+        NetworkCommand::Signer(command) => return signers::run(client, command, as_json).await,
+    };
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(io::Error::other)?;
     let root = RootSecret(secret);

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 pub(crate) use flows::flows;
-pub(crate) use sdwan::{event, paths, site, sites, tokens};
+pub(crate) use sdwan::{event, paths, signers, site, sites, tokens};
 
 /// `/api/status`.
 pub(crate) fn status(answer: &Value) -> String {

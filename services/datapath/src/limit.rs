@@ -10,5 +10,3 @@ pub const LEAST_FLOWS: u32 = 4096;
 pub const MOST_FLOWS: u32 = 262_144;
 /// Between two looks through the tables: what is over is taken out, what is left is counted.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// Between two states that differ in counters only, while somebody asks.
-pub const QUESTIONS: usize = 4;

@@ -141,7 +141,7 @@ fn talking() -> Memory {
         syn((COMPUTER, PORT), (FAR, 80), &[]),
         icmp(COMPUTER, FAR, echo, b"ping"),
     ] {
-        assert!(matches!(memory.from_lan(&mut packet), Verdict::Translate(_)));
+        assert!(matches!(memory.hears_lan(&mut packet), Verdict::Translate(_)));
     }
     memory
 }
@@ -196,8 +196,8 @@ fn the_kernel_and_memory_agree_on_verdict_bytes_and_tables() {
         for packet in packets {
             let mut expected = packet.clone();
             let verdict = match program {
-                "from_lan" => memory.from_lan(&mut expected),
-                _ => memory.from_wan(&mut expected),
+                "from_lan" => memory.hears_lan(&mut expected),
+                _ => memory.hears_wan(&mut expected),
             };
             let (said, after) = kernel.run(program, packet);
             assert_eq!(said, if verdict == Verdict::Drop { DROPPED } else { KERNEL }, "{program} {packet:02x?}");

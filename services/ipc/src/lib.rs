@@ -1,6 +1,7 @@
 //! What services on one box say to each other: one module per service that answers, postcard over Unix sockets.
 //!
-//! *Does*: the messages, their framing, who may call what, and the two ends of a connection.
+//! *Does*: the messages, their framing, who may call what, the two ends of a connection; and what every service's program does
+//! before and after its own work ([`run`]).
 //! *Never does*: wait for a consumer, queue without a limit, trust a caller by what it says of itself: the kernel names the peer's
 //! user id, and `init/services.toml` says which operations that user may call.
 //! *Spec*: `docs/ipc.md`.

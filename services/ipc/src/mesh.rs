@@ -32,6 +32,18 @@ pub enum Request {
         /// Seed of the root's key. It is used once and not kept.
         root: RootSecret,
     },
+    /// Make this site's box a signer of its network, by the word of the root. Asking again is answered again.
+    MakeSigner {
+        /// Seed of the root's key. It is used once and not kept.
+        root: RootSecret,
+    },
+    /// End the rights of another signer for ever. What it has signed and is to stay is signed here first.
+    WithdrawSigner {
+        /// Seed of the root's key. It is used once and not kept.
+        root: RootSecret,
+        /// The signer's public key.
+        signer: [u8; 32],
+    },
     /// Make a token with which one site may join.
     MakeToken {
         /// How long it is good, in seconds.
@@ -74,6 +86,7 @@ impl Operation for Request {
         match self {
             Self::Watch => "watch",
             Self::CreateNetwork | Self::FoundNetwork { .. } => "create-network",
+            Self::MakeSigner { .. } | Self::WithdrawSigner { .. } => "appoint",
             Self::MakeToken { .. } => "make-token",
             Self::Join { .. } => "join",
             Self::Revoke { .. } => "revoke",
@@ -153,6 +166,23 @@ pub struct Network {
     pub id: NetworkId,
     /// Whether this box may make tokens and revoke.
     pub is_signer: bool,
+    /// All signers that the root has named.
+    pub signers: Vec<Signer>,
+}
+
+/// Who may sign records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signer {
+    /// Its Ed25519 public key.
+    pub key: [u8; 32],
+    /// Whether this box has the secret one.
+    pub is_here: bool,
+    /// Whether it was withdrawn, for ever.
+    pub is_withdrawn: bool,
+    /// Until when it may sign, in seconds since 1970.
+    pub valid_until_unix_s: u64,
+    /// How many sites are members by its word.
+    pub sites: u32,
 }
 
 /// The way into a network.

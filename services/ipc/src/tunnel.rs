@@ -1,6 +1,10 @@
 //! What `tunnel` answers: its keys, its paths and how they are; and what `mesh` tells it.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    net::{Ipv6Addr, SocketAddr},
+};
 
 use patronus_types::{Generation, IpNet, PortName, SiteId, UplinkSlot};
 use serde::{Deserialize, Serialize};
@@ -100,6 +104,8 @@ pub struct Desired {
     pub generation: Generation,
     /// The sites, this one not among them.
     pub peers: Vec<Peer>,
+    /// The box's own address inside tunnels, from which it speaks with the addresses of the others there.
+    pub address: Option<Ipv6Addr>,
 }
 
 /// A site to have tunnels with: one path for each pair of a slot here and a slot there.
@@ -109,7 +115,7 @@ pub struct Peer {
     pub site: SiteId,
     /// Its uplinks.
     pub slots: Vec<RemoteSlot>,
-    /// What its record grants it: packets come from and go to these addresses only.
+    /// What its record grants it, and its address inside tunnels: packets come from and go to these addresses only.
     pub prefixes: Vec<IpNet>,
     /// Seconds after which a silent path is sent a keepalive; `None` for no keepalives.
     pub keepalive_s: Option<u16>,

@@ -17,6 +17,7 @@ use lab::{
 };
 use patronus_ipc::link::{Role, State};
 use patronus_lab::Namespace;
+use patronus_link::network::INNER_PORT;
 use patronus_types::{Document, Ipv4Method, Ipv6Method};
 use redb::ReadableTable;
 
@@ -262,13 +263,32 @@ fn lab_with_another_site() -> (Lab, Namespace) {
 
 /// Whether one of a few datagrams to an address of `to` arrives.
 fn arrives(from: &Namespace, to: &Namespace, address: &'static str) -> bool {
-    let ear = to.inside(move || UdpSocket::bind((address, 4000)).unwrap());
+    arrives_at(from, to, address, 4000)
+}
+
+fn arrives_at(from: &Namespace, to: &Namespace, address: &'static str, port: u16) -> bool {
+    let ear = to.inside(move || UdpSocket::bind((address, port)).unwrap());
     ear.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     from.inside(move || {
         let mouth = UdpSocket::bind("0.0.0.0:0").unwrap();
-        (0..5).for_each(|_| _ = mouth.send_to(b"word", (address, 4000)));
+        (0..5).for_each(|_| _ = mouth.send_to(b"word", (address, port)));
     });
     ear.recv(&mut [0; 8]).is_ok()
+}
+
+#[test]
+fn what_sites_say_inside_tunnels_comes_from_tunnels_and_from_no_computer() {
+    let (lab, far) = lab_with_another_site();
+    assert!(arrives_at(&far, &lab.inside, "10.7.0.1", INNER_PORT), "from another site");
+    assert!(!arrives_at(&lab.lan, &lab.inside, "10.7.0.1", INNER_PORT), "from the LAN to this site");
+    assert!(
+        !arrives_at(&lab.lan, &far, "10.9.0.2", INNER_PORT),
+        "from the LAN to another site, as if it were this one"
+    );
+    assert!(!arrives_at(&far, &lab.lan, "10.7.0.9", INNER_PORT), "from another site to the LAN");
+    assert!(!arrives_at(&lab.wan, &lab.inside, "203.0.113.50", INNER_PORT), "from WAN");
+    // Any other port of the same addresses is open.
+    assert!(arrives(&lab.lan, &lab.inside, "10.7.0.1") && arrives(&lab.lan, &far, "10.9.0.2"));
 }
 
 #[test]

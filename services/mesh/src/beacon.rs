@@ -58,7 +58,7 @@ impl Beacon {
 }
 
 /// A quarter more or less.
-const fn spread(ms: u64, random: u64) -> u64 {
+pub(crate) const fn spread(ms: u64, random: u64) -> u64 {
     ms - ms / 4 + random % (ms / 2 + 1)
 }
 

@@ -53,8 +53,13 @@ impl Connections {
     /// Takes a message from a connection. Gives what is to be said back, or `None` if the connection is to be closed.
     pub fn handle_message(&mut self, number: u64, message: Message, mesh: &mut Mesh, now: Now) -> Option<Vec<Message>> {
         let connection = self.open.get(&number)?;
-        let is_wish = matches!(message, Message::JoinRequest(_));
-        if let Some(refusal) = connection.refusal(mesh).filter(|_| !is_wish) {
+        // A stranger may ask to join. A seed that has handed on this site's wish is one until it has shown its record.
+        let is_allowed = match message {
+            Message::JoinRequest(_) => true,
+            Message::Bundle(_) => connection.is_ours && mesh.members().get(&site_id(&connection.peer)).is_none(),
+            _ => false,
+        };
+        if let Some(refusal) = connection.refusal(mesh).filter(|_| !is_allowed) {
             mesh.handle_refusal(refusal);
             self.open.remove(&number);
             return None;
@@ -83,6 +88,16 @@ impl Connections {
         let all_ms = u64::try_from(self.open.len()).unwrap_or(u64::MAX).saturating_mul(limit::TELL_MS_EACH);
         let pause_ms = if self.has_news { limit::TELL_GAP_MS.max(all_ms) } else { limit::TELL_EVERY_MS };
         (!self.open.is_empty()).then(|| self.told_ms.saturating_add(pause_ms))
+    }
+
+    /// Whether the far end is a member now.
+    pub(crate) fn is_members(&self, number: u64, mesh: &Mesh) -> bool {
+        self.open.get(&number).is_some_and(|connection| connection.refusal(mesh).is_none())
+    }
+
+    /// A connection to this site.
+    pub(crate) fn with(&self, site: &SiteId) -> Option<u64> {
+        self.open.iter().find(|(_, connection)| site_id(&connection.peer) == *site).map(|(number, _)| *number)
     }
 
     /// The connection to this address.

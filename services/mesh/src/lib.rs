@@ -19,7 +19,9 @@
 mod beacon;
 mod book;
 mod connections;
+mod forwarding;
 mod founding;
+mod gossip;
 mod guard;
 pub mod invitation;
 mod joiner;
@@ -31,11 +33,13 @@ mod refusal;
 mod registrar;
 mod roster;
 mod shell;
+pub mod signers;
 mod wallclock;
 
 pub use beacon::Beacon;
 pub use book::{Book, Heard, Liveness};
 pub use connections::{Connections, seeds_to_call};
+pub use forwarding::Forwarding;
 pub use founding::{Founding, found};
 pub use guard::{Guard, Rates};
 pub use invitation::{Invitation, Invitations, Use};

@@ -15,6 +15,10 @@ pub const SKEW_S: u64 = 300;
 pub const RECORD_VALIDITY_S: u64 = 30 * 86_400;
 /// A record is renewed when less than this is left of it, in seconds: 20 days, so that signers may be away for as long.
 pub const RENEW_BEFORE_S: u64 = 20 * 86_400;
+/// Another signer's record is renewed when less than this is left of it, in seconds: ten days after that signer should have done it.
+pub const TAKE_OVER_BEFORE_S: u64 = 10 * 86_400;
+/// What a signer has said that goes is signed anew this long before it goes, in milliseconds: all others have it then.
+pub const WITHDRAW_AFTER_MS: u64 = 10_000;
 /// A record is valid from this long before it was signed, in seconds: a new box whose clock is a bit slow is a member at once.
 pub const BACKDATE_S: u64 = 86_400;
 /// How long a signer is one, in seconds: ten years.
@@ -55,6 +59,18 @@ pub const OUTBOX: usize = 256;
 /// Events that wait to be taken. With more, the oldest is dropped: the state has it all.
 pub const EVENTS: usize = 1_024;
 
+/// UDP port on which sites talk inside tunnels.
+pub const INNER_PORT: u16 = 51_823;
+/// Sites that are told at a time what is new; with them each change reaches all, from site to site.
+pub const GOSSIP_FANOUT: usize = 3;
+/// How often that happens for one change. With these two a site that one in four others can reach is told by one of them, but for one in 400;
+/// it asks itself soon.
+pub const GOSSIP_ROUNDS: u32 = 8;
+/// Between two of these, in milliseconds, however much is new.
+pub const GOSSIP_GAP_MS: u64 = 1_000;
+/// Between two comparisons with anybody when nothing is new, in milliseconds; each time a quarter more or less.
+pub const GOSSIP_EVERY_MS: u64 = 5_000;
+
 /// TCP port of a seed.
 pub const SEED_PORT: u16 = 51_822;
 /// Members on connections are told news at most this often, in milliseconds.
@@ -75,6 +91,15 @@ pub const CONNECTION_PATIENCE_S: u64 = 5;
 pub const REDIAL_FIRST_MS: u64 = 1_000;
 /// The longest such pause, in milliseconds.
 pub const REDIAL_LONGEST_MS: u64 = 60_000;
+
+/// Wishes of strangers that a seed hands on and remembers; with more, the oldest is forgotten.
+pub const FORWARDED: usize = 64;
+/// For how long, in milliseconds.
+pub const FORWARD_MS: u64 = 30_000;
+/// Wishes of one stranger that are handed on: a second's share, and how many at once.
+pub const FORWARD_SOURCE_RATE: (u32, u32) = (1, 8);
+/// And of all strangers together.
+pub const FORWARD_TOTAL_RATE: (u32, u32) = (10, 40);
 
 /// Between two tries to join, in milliseconds.
 pub const JOIN_RETRY_MS: u64 = 1_000;

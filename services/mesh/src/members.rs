@@ -92,6 +92,11 @@ impl Members {
         self.sites.iter()
     }
 
+    /// Those with ids in this range.
+    pub(crate) fn within(&self, sites: std::ops::RangeInclusive<SiteId>) -> impl Iterator<Item = (&SiteId, &Member)> {
+        self.sites.range(sites)
+    }
+
     /// Sites that are members now.
     pub fn valid(&self) -> impl Iterator<Item = (&SiteId, &Member)> {
         self.sites.iter().filter(|(_, member)| member.standing == Standing::Valid)

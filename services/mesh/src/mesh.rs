@@ -6,6 +6,7 @@
 //! *Spec*: `docs/membership.md`.
 
 mod exchange;
+mod inside;
 mod words;
 
 pub use words::{Destination, Event, Now, Transmit};
@@ -15,12 +16,13 @@ use std::{collections::VecDeque, net::SocketAddr};
 use ed25519_dalek::SigningKey;
 use patronus_types::SiteId;
 use patronus_wire::{
-    Announcement, Body, Capabilities, Digest32, IdentityKey, JoinAnswer, LanMessage, Message, NetworkKey, Nonce,
-    Refused, Summary, UplinkOffer, Verified, site_id,
+    Announcement, Body, Capabilities, Digest32, IdentityKey, JoinAnswer, JoinRequest, LanMessage, Message, NetworkKey,
+    Nonce, Refused, Summary, UplinkOffer, Verified, site_id,
 };
 
 use crate::{
-    Beacon, Book, Guard, Members, Rates, Refusal, Refusals, Roster, guard::Over, limit, mesh::exchange::Neighbours,
+    Beacon, Book, Guard, Members, Rates, Refusal, Refusals, Roster, gossip::Gossip, guard::Over, limit,
+    mesh::exchange::Neighbours,
 };
 
 /// How often what counts is looked at anew because time has passed.
@@ -43,6 +45,7 @@ pub struct Mesh {
     uplinks: Vec<UplinkOffer>,
     own: Option<Verified<Announcement>>,
     beacon: Beacon,
+    gossip: Gossip,
     refresh_ms: u64,
     messages: Guard,
     signatures: Guard,
@@ -76,6 +79,7 @@ impl Mesh {
             uplinks: Vec::new(),
             own: None,
             beacon,
+            gossip: Gossip::default(),
             refresh_ms: now.ms.saturating_add(REFRESH_MS),
             messages: Guard::new(Rates { source: limit::SOURCE_RATE, total: limit::TOTAL_RATE }),
             signatures: Guard::new(Rates { source: limit::SIGNATURE_SOURCE_RATE, total: limit::SIGNATURE_TOTAL_RATE }),
@@ -101,6 +105,11 @@ impl Mesh {
             }
             LanMessage::Join(Message::JoinRequest(request)) => {
                 self.say(Event::JoinRequested { source, request });
+                Vec::new()
+            }
+            // On a LAN nobody hands anything on.
+            LanMessage::Join(Message::JoinAnswer(answer)) if self.member_at(source.ip()).is_some() => {
+                self.say(Event::JoinAnswered(answer));
                 Vec::new()
             }
             LanMessage::Join(_) => return self.refusals.count(Refusal::AnswerUnexpected),
@@ -162,23 +171,24 @@ impl Mesh {
             self.say(Event::SiteInactive(site));
         }
         if self.beacon.poll_speak(now.ms, random) {
-            self.announce();
+            self.announce(now);
         }
+        self.gossip(now, random);
     }
 
     /// When [`Mesh::handle_timeout`] wants to be called, on the monotonic clock in milliseconds.
     #[must_use]
     pub fn deadline(&self) -> u64 {
-        let soonest = self.beacon.deadline().min(self.refresh_ms);
-        self.book.deadline().map_or(soonest, |silent| silent.min(soonest))
+        let others = [self.book.deadline(), self.gossip.deadline()];
+        others.into_iter().flatten().fold(self.beacon.deadline().min(self.refresh_ms), u64::min)
     }
 
     /// The next datagram to be sent, sealed with this number that was never used before.
     pub fn poll_transmit(&mut self, nonce: Nonce) -> Option<Transmit> {
         while let Some((to, message)) = self.outbox.pop_front() {
             let sealed = match &message {
-                // Sealed with a token already, for somebody who does not have the network's key yet.
-                Message::JoinAnswer(_) => message.to_bytes(),
+                // Sealed with a token already, from or for somebody who does not have the network's key yet.
+                Message::JoinAnswer(_) | Message::JoinRequest(_) => message.to_bytes(),
                 _ => self.keys.first().ok_or(Refused::NetworkKeyUnknown).and_then(|key| key.seal(&message, nonce)),
             };
             if let Ok(datagram) = sealed {
@@ -200,6 +210,11 @@ impl Mesh {
                 self.refusals.count(refusal);
             }
         }
+    }
+
+    /// Hands on what a new site wants.
+    pub(crate) fn send_request(&mut self, to: SocketAddr, request: JoinRequest) {
+        self.send(Destination::Neighbour(to), Message::JoinRequest(request));
     }
 
     /// Answers a new site.
@@ -282,7 +297,7 @@ impl Mesh {
     }
 
     /// Says where this site can be reached.
-    fn announce(&mut self) {
+    fn announce(&mut self, now: Now) {
         self.sequence = self.sequence.saturating_add(1);
         let announcement = Announcement {
             network: self.roster.network(),
@@ -295,6 +310,10 @@ impl Mesh {
         };
         match announcement.sign(&self.identity) {
             Ok(signed) => {
+                let content = Some(signed.content_digest());
+                if self.own.as_ref().map(|own| own.content_digest()) != content {
+                    self.gossip.handle_news(now.ms);
+                }
                 self.own = Some(signed.clone());
                 self.send(Destination::Lan, Message::Announce(signed.into_unverified()));
             }

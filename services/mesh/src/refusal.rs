@@ -81,6 +81,10 @@ refusals! {
     EndpointInsideOwnPrefix = "endpoint-inside-own-prefix",
     /// An answer to a question that was not asked.
     AnswerUnexpected = "answer-unexpected",
+    /// From an address inside tunnels that is no member's.
+    InnerSourceUnknown = "inner-source-unknown",
+    /// More wishes to join than are handed on.
+    ForwardOverRate = "forward-over-rate",
     /// A wish to join where nobody can admit.
     JoinNotHere = "join-not-here",
 }

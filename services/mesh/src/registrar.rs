@@ -33,6 +33,15 @@ pub enum SignError {
     /// The site was revoked, for ever.
     #[error("site-revoked")]
     SiteRevoked,
+    /// The key is another network's.
+    #[error("root-key-wrong")]
+    RootKeyWrong,
+    /// There is no such signer.
+    #[error("signer-unknown")]
+    SignerUnknown,
+    /// Others would forget one.
+    #[error("too-many-signers")]
+    TooManySigners,
     /// Another site has the name.
     #[error("name-taken")]
     NameTaken,
@@ -142,12 +151,14 @@ impl<'k> Registrar<'k> {
         self.sign_record(&self.present_grant(site)?)
     }
 
-    /// The sites whose records this signer made and should renew now.
+    /// The sites whose records this signer should renew now: its own in time, those of another signer when that has let much time pass.
     #[must_use]
     pub fn due(&self) -> Vec<SiteId> {
         let Some(now_s) = self.clock.known_s() else { return Vec::new() };
         let is_due = |record: &SiteRecord| {
-            record.signer == self.public() && record.validity.not_after_s < now_s.saturating_add(limit::RENEW_BEFORE_S)
+            let is_own = record.signer == self.public();
+            let before_s = if is_own { limit::RENEW_BEFORE_S } else { limit::TAKE_OVER_BEFORE_S };
+            record.validity.not_after_s < now_s.saturating_add(before_s)
         };
         let members = self.members.iter().filter(|(_, member)| member.standing != Standing::Revoked);
         members.filter(|(_, member)| is_due(&member.record)).map(|(site, _)| *site).collect()
@@ -225,7 +236,19 @@ impl<'k> Registrar<'k> {
         Ok(Grant { identity: record.identity, name, roles: record.roles, prefixes })
     }
 
-    fn public(&self) -> IdentityKey {
+    pub(crate) const fn key(&self) -> &SigningKey {
+        self.key
+    }
+
+    pub(crate) const fn roster(&self) -> &Roster {
+        self.roster
+    }
+
+    pub(crate) const fn members(&self) -> &Members {
+        self.members
+    }
+
+    pub(crate) fn public(&self) -> IdentityKey {
         IdentityKey::from(self.key)
     }
 }

@@ -175,6 +175,22 @@ impl Roster {
         self.signers.get(key)
     }
 
+    /// All signers that the root has named, whatever their standing.
+    pub fn signers(&self) -> impl Iterator<Item = &Verified<SignerCertificate>> {
+        self.signers.values()
+    }
+
+    /// Sites that nobody but this signer has revoked.
+    pub(crate) fn revoked_only_by(&self, signer: &IdentityKey) -> impl Iterator<Item = SiteId> {
+        let is_only = |by: &BySigner<Revocation>| by.len() == 1 && by.contains_key(signer);
+        self.revocations.iter().filter(move |(_, by)| is_only(by)).map(|(site, _)| *site)
+    }
+
+    /// What this signer has said against a site.
+    pub(crate) fn revocation_by(&self, site: &SiteId, signer: &IdentityKey) -> Option<&Verified<Revocation>> {
+        self.revocations.get(site)?.get(signer).map(Arc::as_ref)
+    }
+
     /// Whether any signer has revoked the site.
     #[must_use]
     pub fn is_revoked(&self, site: &SiteId) -> bool {

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use lab::{Box_, Internet, Switch};
 use patronus_ipc::mesh::{Reply, Request, Standing};
+use patronus_types::{Ipv6Net, RootSecret};
 
 #[test]
 fn a_network_is_founded_two_sites_join_it_and_all_hear_each_other() {
@@ -45,7 +46,10 @@ fn a_network_is_founded_two_sites_join_it_and_all_hear_each_other() {
         keys.sort_unstable();
         assert_eq!(keys, others);
         for peer in told.peers {
-            assert_eq!(peer.prefixes, [format!("10.{}.0.0/16", peer.slots[0].public_key.0[0]).parse().unwrap()]);
+            let network = states[0].network.as_ref().unwrap().id;
+            let inner = Ipv6Net::from(patronus_wire::inner_address(network, peer.site)).into();
+            let granted = format!("10.{}.0.0/16", peer.slots[0].public_key.0[0]).parse().unwrap();
+            assert_eq!(peer.prefixes, [granted, inner]);
         }
     }
     let tokens =
@@ -193,6 +197,30 @@ fn a_seed_may_have_a_name() {
     far.wait_for("a reason", |state| problem(state).is_some_and(|told| told.contains("head-office.example")));
     far.inside.serve_names("192.0.2.1".parse().unwrap());
     far.wait_for("a network", |state| state.network.is_some() && state.joining.is_none());
+}
+
+/// The seed cannot decide: it hands the wish on. While the box that made the token is away, that is told.
+#[test]
+fn a_token_of_a_signer_that_is_no_seed_works_through_any_seed() {
+    let internet = Internet::new();
+    let (first, mut second) = (Box_::new(&internet.near, 1), Box_::new(&internet.near, 2));
+    let far = Box_::at(&internet.far, 3, "198.51.100");
+    let root = RootSecret([0x5a; 32]);
+    assert_eq!(first.ask(&Request::FoundNetwork { root: root.clone() }), Reply::Accepted);
+    second.join(&first.make_token(&["10.2.0.0/16"]));
+    second.wait_for("a network", |state| state.network.is_some());
+    assert_eq!(second.ask(&Request::MakeSigner { root }), Reply::Accepted);
+    second.wait_for("to be a signer", |state| state.network.as_ref().is_some_and(|network| network.is_signer));
+    let token = second.make_token_with(&["10.3.0.0/16"], &["192.0.2.1:51822"]);
+    second.service.kill();
+    far.join(&token);
+    let code = |state: &patronus_ipc::mesh::State| Some(state.joining.as_ref()?.problem.as_ref()?.code.clone());
+    far.wait_for("a reason", |state| code(state).as_deref() == Some("signer-silent"));
+    second.service.start();
+    far.wait_for("a network", |state| state.network.is_some() && state.joining.is_none());
+    // Three members and the token's maker: nobody else was asked.
+    let refused = first.wait_for_active(3).refused;
+    assert!(!refused.contains_key("answer-unexpected"), "{refused:?}");
 }
 
 /// With the seed away, a site that restarts has everybody's whereabouts on its own disk.

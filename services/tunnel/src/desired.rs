@@ -6,11 +6,12 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::Ipv6Addr,
     time::Duration,
 };
 
 use patronus_ipc::tunnel::{Desired, PathState, PathStatus, Peer, Rejected};
-use patronus_types::{IpNet, UplinkSlot};
+use patronus_types::{IpNet, Ipv6Net, UplinkSlot};
 
 use crate::{Wanted, limit};
 
@@ -111,6 +112,17 @@ pub fn routes(desired: &Desired, paths: &[PathState]) -> BTreeMap<IpNet, (Uplink
         }
     }
     routes
+}
+
+/// From which address the box speaks with a peer's address inside tunnels; `None` for what is granted to a peer's LAN.
+#[must_use]
+pub fn inner_source(desired: &Desired, prefix: &IpNet) -> Option<Ipv6Addr> {
+    /// All of one network begin alike (`docs/wire.md`, section "Inside tunnels").
+    const SAME_BITS: u8 = 48;
+    let own = desired.address?;
+    let of_network = Ipv6Net::new(own, SAME_BITS).ok()?;
+    let IpNet::V6(prefix) = prefix else { return None };
+    (prefix.prefix_len() == prefix.max_prefix_len() && of_network.contains(&prefix.addr())).then_some(own)
 }
 
 #[cfg(test)]

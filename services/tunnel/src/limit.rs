@@ -37,8 +37,8 @@ pub const PATHS: usize = 4096;
 pub const PEERS: usize = 2048;
 /// Endpoint candidates of one remote slot.
 pub const CANDIDATES: usize = 8;
-/// Prefixes granted to one site.
-pub const PREFIXES: usize = 32;
+/// Prefixes of one site: 32 that its record grants, and its address inside tunnels.
+pub const PREFIXES: usize = 33;
 
 /// Handshake messages a second of all strangers together before they must prove their address by a cookie.
 /// A site that starts shakes hands with all others at once, and each handshake costs a quarter of a millisecond.

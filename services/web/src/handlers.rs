@@ -11,6 +11,7 @@ mod network;
 mod paths;
 mod session;
 mod set_up;
+mod signers;
 mod sites;
 mod tokens;
 
@@ -78,6 +79,8 @@ pub(crate) async fn run(handler: Handler, app: &Arc<App>, call: &Call) -> Reply 
         Handler::RootKeyForm => network::key_form(app, call),
         Handler::RootFileForm => network::file_form(app, call),
         Handler::CreateNetworkForm => network::create_form(app, call).await,
+        Handler::MakeSignerForm | Handler::WithdrawSignerForm => signers::form(app, call, handler).await,
+        Handler::ApiMakeSigner | Handler::ApiWithdrawSigner => signers::api(app, call, handler).await,
         Handler::JoinForm => network::join_form(app, call).await,
         Handler::ApiCreateNetwork => network::api_create(app, call).await,
         Handler::ApiJoin => network::api_join(app, call).await,

@@ -13,6 +13,7 @@ pub(crate) mod network;
 mod parts;
 pub(crate) mod paths;
 pub(crate) mod set_up;
+mod signers;
 pub(crate) mod sites;
 pub(crate) mod status;
 pub(crate) mod system;

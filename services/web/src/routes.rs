@@ -101,6 +101,8 @@ pub enum Handler {
     RootKeyForm,
     RootFileForm,
     CreateNetworkForm,
+    MakeSignerForm,
+    WithdrawSignerForm,
     JoinForm,
     PathsPage,
     FlowsPage,
@@ -134,6 +136,8 @@ pub enum Handler {
     ApiTokens,
     ApiToken,
     ApiCreateNetwork,
+    ApiMakeSigner,
+    ApiWithdrawSigner,
     ApiJoin,
     ApiRevoke,
     ApiRename,
@@ -205,6 +209,8 @@ table! {
     POST   "/network/key"             Claimed Administrator Token  Form    Small RootKeyForm        "Make a recovery key"
     POST   "/network/file"            Claimed Administrator Token  Form    Small RootFileForm       "Download a recovery key"
     POST   "/network/create"          Claimed Administrator Token  Form    Small CreateNetworkForm  "Create a network with a recovery key"
+    POST   "/network/signer"          Claimed Administrator Token  Form    Small MakeSignerForm     "Make this site a signer with the recovery key"
+    POST   "/network/withdraw"        Claimed Administrator Token  Form    Small WithdrawSignerForm "Withdraw another signer with the recovery key"
     POST   "/network/join"            Claimed Administrator Token  Form    Small JoinForm           "Join a network with a token"
     GET    "/paths"                   Claimed Administrator Read   Nothing No    PathsPage          "Paths page"
     POST   "/paths/rotate"            Claimed Administrator Token  Form    Small RotateForm         "Give an uplink a new WireGuard key"
@@ -240,6 +246,8 @@ table! {
     GET    "/api/sdwan/tokens"        Claimed Administrator Read   Nothing No    ApiTokens          "The tokens made here, newest first"
     POST   "/api/sdwan/tokens"        Claimed Administrator Bearer Json    Small ApiToken           "Make a token: {\"valid_s\", \"roles\", \"prefixes\", \"seeds\"}"
     POST   "/api/sdwan/network"       Claimed Administrator Bearer Json    Small ApiCreateNetwork   "Create a network: {\"root_secret\"} or {}"
+    POST   "/api/sdwan/signers"       Claimed Administrator Bearer Json    Small ApiMakeSigner      "Make this site a signer: {\"root_secret\"}"
+    POST   "/api/sdwan/signers/withdraw" Claimed Administrator Bearer Json Small ApiWithdrawSigner  "Withdraw another signer: {\"root_secret\", \"signer\"}"
     POST   "/api/sdwan/join"          Claimed Administrator Bearer Json    Small ApiJoin            "Join a network: {\"token\", \"prefixes\"}"
     POST   "/api/sdwan/sites/revoke"  Claimed Administrator Bearer Json    Small ApiRevoke          "Revoke a site: {\"site\"}"
     POST   "/api/sdwan/sites/rename"  Claimed Administrator Bearer Json    Small ApiRename          "Rename a site: {\"site\", \"name\"}"

@@ -68,6 +68,16 @@ fn the_recovery_key_is_saved_before_there_is_a_network_and_is_nowhere_on_the_box
     let network = sites["network"]["id"].as_str().unwrap();
     assert!(file.body.contains(network), "the file names its network");
     assert!(browser.get("/sites").body.contains(&network[..8]));
+    // With the file as it was saved, too: this box is a signer already.
+    let again = browser.post("/network/signer", &[("csrf", &csrf), ("root", &file.body)]);
+    assert_eq!((again.status, again.field("location")), (303, Some("/sites")), "{}", again.body);
+    let wrong = browser.post("/network/signer", &[("csrf", &csrf), ("root", "hello")]);
+    assert!(wrong.status == 422 && wrong.body.contains("This is no recovery key"), "{}", wrong.body);
+    let wrong = post(&api, "/api/sdwan/signers", &json!({ "root_secret": "7".repeat(64) }));
+    assert_eq!((wrong.status, &wrong.json()["error"]["code"]), (422, &json!("root-key-wrong")));
+    let own = sites["network"]["signers"][0]["key"].clone();
+    let own = post(&api, "/api/sdwan/signers/withdraw", &json!({ "root_secret": root, "signer": own }));
+    assert_eq!((own.status, &own.json()["error"]["code"]), (422, &json!("own-signer")));
     let other = post(&api, "/api/sdwan/network", &json!({ "root_secret": "7".repeat(64) }));
     assert_eq!((other.status, &other.json()["error"]["code"]), (422, &json!("in-a-network")));
     stand.assert_nowhere_on_disk(&hex::decode(&root).unwrap());
@@ -86,8 +96,10 @@ fn a_program_creates_a_network_and_lists_what_it_has() {
     let created = post(&api, "/api/sdwan/network", &json!({})).json();
     assert_eq!(created["root_secret"].as_str().unwrap().len(), 64);
     let sites = wait_for("a network", &api, "/api/sdwan/sites", |sites| {
-        sites["network"] == json!({ "id": created["network"], "is_signer": true })
+        sites["network"]["id"] == created["network"] && sites["network"]["is_signer"] == true
     });
+    let signers = &sites["network"]["signers"];
+    assert!(signers.as_array().unwrap().len() == 1 && signers[0]["is_here"] == true && signers[0]["sites"] == 1);
     assert_eq!(sites["sites"][0]["prefixes"], json!(["192.168.42.0/24"]));
     assert_eq!(sites["sites"][0]["is_own"], true);
     assert_eq!(api.get("/api/sdwan/tokens").json()["next_free_prefix"], "192.168.43.0/24");

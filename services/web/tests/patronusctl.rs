@@ -136,6 +136,9 @@ fn one_terminal_creates_a_network_and_another_joins_it() {
             let created = station.says(&["network", "create", "--recovery-file", &file]);
             let network = created.split_whitespace().nth(2).unwrap().to_owned();
             assert!(std::fs::read_to_string(&file).unwrap().contains(&network), "{created}");
+            assert!(station.says(&["network", "make-signer", &file]).contains("is a signer now"));
+            assert!(station.says(&["network", "signers"]).contains("this router"));
+            assert_eq!(station.exit_code(&["network", "withdraw-signer", "zz", &file]), 1, "no such signer");
             let other = station.file("other.txt", "");
             assert_eq!(station.exit_code(&["network", "create", "--recovery-file", &other]), 1, "never over a file");
             let second = station.home.path().join("second.txt");

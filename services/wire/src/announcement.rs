@@ -21,6 +21,8 @@ impl Capabilities {
     pub const SEED: Self = Self(2);
     /// Carries traffic between other sites. Needs the role.
     pub const HUB: Self = Self(4);
+    /// Its box has a signer: wishes to join may be handed on to it. Who says so without being one learns nothing: they are sealed.
+    pub const SIGNER: Self = Self(8);
 
     /// Whether all of these are among them.
     #[must_use]

@@ -61,6 +61,14 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Whether two are equal, in few bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest32 {
+        let mut writer = Writer::default();
+        self.write(&mut writer);
+        sha256(&[&writer.into_bytes()])
+    }
+
     /// The buckets in which two sites know different things: members, announcements.
     #[must_use]
     pub fn differences(&self, other: &Self) -> (BucketSet, BucketSet) {

@@ -10,8 +10,8 @@
 use std::net::SocketAddr;
 
 use crate::{
-    Announcement, Body, BucketSet, JoinAnswer, JoinRequest, Refused, Revocation, SignerCertificate, SiteRecord,
-    Summary, Unverified,
+    Announcement, Body, BucketSet, Digest32, JoinAnswer, JoinRequest, Refused, Revocation, SignerCertificate,
+    SiteRecord, Summary, Unverified,
     bytes::{Reader, Writer},
     endpoint::{read_socket, write_socket},
     limit,
@@ -26,6 +26,7 @@ const BUNDLE: u8 = 0x13;
 const OBSERVED: u8 = 0x14;
 const JOIN_REQUEST: u8 = 0x15;
 const JOIN_ANSWER: u8 = 0x16;
+const DIGEST: u8 = 0x17;
 /// Bytes of the length before a message over TCP.
 const LENGTH_BYTES: usize = 4;
 
@@ -34,6 +35,8 @@ const LENGTH_BYTES: usize = 4;
 pub enum Message {
     /// This is how to reach me. Only this counts as having heard a site: in a bundle, others speak of it.
     Announce(Unverified<Announcement>),
+    /// Whether you know what I know: the hash of my summary.
+    Digest(Digest32),
     /// What I know.
     Summary(Box<Summary>),
     /// What I lack: all of these buckets, and all signers.
@@ -107,6 +110,7 @@ impl Message {
         writer.u8(self.kind());
         match self {
             Self::Announce(announcement) => writer.bytes(announcement.as_bytes()),
+            Self::Digest(digest) => writer.bytes(digest),
             Self::Summary(summary) => summary.write(&mut writer),
             Self::Pull { members, announcements } => {
                 writer.u64(members.0);
@@ -135,6 +139,7 @@ impl Message {
         }
         let message = match reader.u8()? {
             ANNOUNCE => Self::Announce(Unverified::read(&mut reader)?),
+            DIGEST => Self::Digest(reader.array()?),
             SUMMARY => Self::Summary(Box::new(Summary::read(&mut reader)?)),
             PULL => Self::Pull { members: BucketSet(reader.u64()?), announcements: BucketSet(reader.u64()?) },
             BUNDLE => Self::Bundle(Bundle::read(&mut reader)?),
@@ -150,6 +155,7 @@ impl Message {
     const fn kind(&self) -> u8 {
         match self {
             Self::Announce(_) => ANNOUNCE,
+            Self::Digest(_) => DIGEST,
             Self::Summary(_) => SUMMARY,
             Self::Pull { .. } => PULL,
             Self::Bundle(_) => BUNDLE,

@@ -29,6 +29,13 @@ pub fn recovery_text(root: &RootSecret) -> String {
     )
 }
 
+/// The key in a recovery file, or the key alone.
+#[must_use]
+pub fn parse_recovery(text: &str) -> Option<RootSecret> {
+    let named = text.lines().find_map(|line| line.trim().strip_prefix("key "));
+    named.unwrap_or(text).trim().parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -40,5 +47,7 @@ mod tests {
         let word = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         assert_eq!(word("key"), Some("07".repeat(32).as_str()));
         assert_eq!(word("network"), Some(network_of(&root).to_string().as_str()));
+        let read = |text: &str| parse_recovery(text).map(|root| root.0);
+        assert_eq!((read(&text), read(&root.to_hex()), read("key")), (Some(root.0), Some(root.0), None));
     }
 }

@@ -48,6 +48,7 @@ fn messages() {
     let answer = JoinAnswer::seal(&request, &token().secret, &Ok(admission), [0x22; 24]).unwrap();
     let messages = [
         ("announce", Message::Announce(announcement().sign(&key(SITE)).unwrap().into_unverified())),
+        ("digest", Message::Digest(summary.digest())),
         ("summary", Message::Summary(Box::new(summary))),
         ("pull", Message::Pull { members: BucketSet(1), announcements: BucketSet(1 << 63) }),
         ("bundle", Message::Bundle(bundle())),

@@ -105,7 +105,7 @@ fn framing() -> Vec<(Refused, Refused)> {
         (Refused::VersionUnknown, message(|bytes| bytes[0] = 2)),
         (Refused::VersionUnknown, datagram(|bytes| bytes[0] = 0)),
         (Refused::VersionUnknown, token_bytes(|bytes| bytes[0] = 2)),
-        (Refused::KindUnknown, message(|bytes| bytes[1] = 0x17)),
+        (Refused::KindUnknown, message(|bytes| bytes[1] = 0x18)),
         (Refused::KindUnknown, datagram(|bytes| bytes[1] = 0x21)),
         // A revocation's bytes are no record, however well they are signed.
         (Refused::KindUnexpected, {

@@ -3,6 +3,8 @@
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
+    thread::sleep,
+    time::Duration,
 };
 
 use crate::{Namespace, PATIENCE};
@@ -33,6 +35,25 @@ pub fn tcp(from: &Namespace, to: &Namespace, address: &str, bytes: usize) {
     stream.read_to_end(&mut heard).unwrap();
     sender.join().unwrap();
     assert!(heard == pattern(bytes), "{} of {bytes} bytes", heard.len());
+}
+
+/// `from` sends so many datagrams to an address of `to`, one `every` so often; how many have arrived.
+pub fn stream(from: &Namespace, to: &Namespace, address: &str, count: usize, every: Duration) -> usize {
+    let (here, there) = (address.to_owned(), address.to_owned());
+    let sink = to.inside(move || UdpSocket::bind((here.as_str(), 0)).unwrap());
+    let port = sink.local_addr().unwrap().port();
+    let sender = from.run(move || {
+        let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
+        for _ in 0..count {
+            socket.send_to(&[0; 200], (there.as_str(), port)).unwrap();
+            sleep(every);
+        }
+    });
+    // Longer than anything that is still under way.
+    sink.set_read_timeout(Some(Duration::from_secs(3))).unwrap();
+    let arrived = (0..count).take_while(|_| sink.recv(&mut [0; 2000]).is_ok()).count();
+    sender.join().unwrap();
+    arrived
 }
 
 /// One datagram to an address of `to` and back.

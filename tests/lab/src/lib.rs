@@ -10,6 +10,7 @@
 
 mod answering;
 pub mod carry;
+pub mod foreign;
 pub mod impair;
 mod namespace;
 mod net;
@@ -24,13 +25,14 @@ mod wireguard;
 
 use std::time::{Duration, Instant};
 
+pub use foreign::Foreign;
 pub use namespace::Namespace;
 pub use net::{Net, Wiring};
 pub use service::{Rights, Service};
 pub use site::Site;
 pub use sockets::{Follower, Sockets};
 pub use whole::Whole;
-pub use wireguard::{Far, WireGuard};
+pub use wireguard::{Far, Implementation, WireGuard};
 
 /// How long anything may take that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(40);

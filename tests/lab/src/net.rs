@@ -12,6 +12,8 @@
 
 use std::path::Path;
 
+use patronus_types::Ipv4Method;
+
 use crate::{
     Namespace, Whole,
     impair::Settings,
@@ -91,6 +93,25 @@ impl Net {
                 line.set(direction, Settings { silent, ..line.settings(direction) });
             }
         }
+    }
+
+    /// No provider carries what is for a seed or from one any more: all seeds are dead to all sites.
+    pub fn kill_seeds(&self) {
+        for provider in &self.providers {
+            for port in ["sport", "dport"] {
+                provider.ip(&["rule", "add", "pref", "1", "ipproto", "tcp", port, "51822", "blackhole"]);
+            }
+        }
+    }
+
+    /// An uplink of a site gets this host number from its provider. Only where each customer is on a wire of its own.
+    pub fn readdress(&mut self, site: u8, uplink: u8, host: u8) {
+        let address = format!("203.{uplink}.{site}.{host}/24").parse().expect("an address");
+        self.sites[usize::from(site) - 1].configure(|document| {
+            if let Ipv4Method::Static { address: own, .. } = &mut document.uplinks[usize::from(uplink)].ipv4 {
+                *own = address;
+            }
+        });
     }
 
     fn add(&mut self, programs: &Path, number: u8) {

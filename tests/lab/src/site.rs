@@ -101,7 +101,7 @@ impl Site {
 
     /// Tells it who its peers are.
     pub fn apply(&self, generation: u64, peers: Vec<Peer>) {
-        let desired = Desired { generation: Generation(generation), peers };
+        let desired = Desired { generation: Generation(generation), peers, address: None };
         self.has_wish.store(true, Ordering::Relaxed);
         assert_eq!(self.ask(&Request::Apply(Box::new(desired))), Reply::Applied(Generation(generation)));
     }

@@ -81,7 +81,7 @@ impl Whole {
 
     /// As from the factory, and claimed again: another identity, in no network.
     pub fn reset(&mut self) {
-        self.services.iter_mut().for_each(Service::kill);
+        self.die();
         for entry in std::fs::read_dir(self.sockets.dir()).expect("its directory").flatten() {
             if entry.path().extension().is_some_and(|extension| extension == "redb") {
                 std::fs::remove_file(entry.path()).expect("its own file");
@@ -137,8 +137,14 @@ impl Whole {
     /// A token for the site with this number, with these seeds.
     #[must_use]
     pub fn make_token(&self, number: u8, seeds: &[String]) -> String {
+        self.make_token_for(number, Vec::new(), seeds)
+    }
+
+    /// The same for a site that may be more than that.
+    #[must_use]
+    pub fn make_token_for(&self, number: u8, roles: Vec<mesh::Role>, seeds: &[String]) -> String {
         let prefixes = vec![format!("10.{number}.0.0/16").parse().expect("a prefix")];
-        let request = mesh::Request::MakeToken { valid_s: 3_600, roles: Vec::new(), prefixes, seeds: seeds.to_vec() };
+        let request = mesh::Request::MakeToken { valid_s: 3_600, roles, prefixes, seeds: seeds.to_vec() };
         match self.ask(&request) {
             mesh::Reply::Token { token } => token,
             other => panic!("no token: {other:?}"),
@@ -187,6 +193,20 @@ impl Whole {
     pub fn restart(&mut self) {
         self.services.iter_mut().for_each(Service::kill);
         self.services.iter_mut().for_each(Service::start);
+    }
+
+    /// `kill -9` of all its services: the box is gone.
+    pub fn die(&mut self) {
+        self.services.iter_mut().filter(|service| service.pid().is_some()).for_each(Service::kill);
+    }
+
+    /// Makes this its configuration.
+    pub fn configure(&mut self, change: impl FnOnce(&mut Document)) {
+        change(&mut self.document);
+        let toml = toml::to_string(&self.document).expect("a document");
+        let request = config::Request::Apply { toml, base: None, confirm_within_s: None, author: "lab".to_owned() };
+        let applied = self.sockets.ask::<Config>(&request);
+        assert!(matches!(applied, config::Reply::Committed { .. }), "{applied:?}");
     }
 
     /// What its services said, and what `mesh` and `tunnel` say now.

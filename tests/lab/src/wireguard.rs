@@ -1,4 +1,4 @@
-//! Another implementation of WireGuard that runs as a program and is set up with `wg`: `wireguard-go` and its kin.
+//! Another implementation of WireGuard, set up with `wg`: that of the kernel, or a program such as `wireguard-go`.
 
 use std::{
     io::Write,
@@ -14,11 +14,20 @@ use crate::{Namespace, eventually};
 
 static NUMBER: AtomicU32 = AtomicU32::new(0);
 
+/// Whose.
+#[derive(Clone, Copy, Debug)]
+pub enum Implementation<'a> {
+    /// The running kernel's, if it has one.
+    Kernel,
+    /// A program and its arguments; the device's name comes behind them.
+    Program(&'a [&'a str]),
+}
+
 /// One end, with one peer. Ends when dropped.
 #[derive(Debug)]
 pub struct WireGuard {
     device: String,
-    process: Child,
+    process: Option<Child>,
 }
 
 /// The other end, as this one is told of it.
@@ -33,20 +42,21 @@ pub struct Far {
 }
 
 impl WireGuard {
-    /// Starts `program ARGUMENTS DEVICE` in a namespace; it listens on `port`.
+    /// Makes a device in a namespace that listens on `port`.
     ///
     /// # Panics
     /// If it does not come up.
     #[must_use]
-    pub fn start(namespace: &Namespace, program: &[&str], private: [u8; 32], port: u16, far: &Far) -> Self {
-        // Its control socket is in a directory of all namespaces, so the name must be like no other.
+    pub fn start(namespace: &Namespace, whose: Implementation<'_>, private: [u8; 32], port: u16, far: &Far) -> Self {
+        // A program's control socket is in a directory of all namespaces, so the name must be like no other.
         let device = format!("wg{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let (name, arguments) = program.split_first().unwrap();
-        let mut command = namespace.command(name);
-        command.args(arguments).arg(&device).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
-        let there = format!("/var/run/wireguard/{device}.sock");
-        eventually(name, || Path::new(&there).exists(), || there.clone());
+        let process = match whose {
+            Implementation::Kernel => {
+                namespace.ip(&["link", "add", &device, "type", "wireguard"]);
+                None
+            }
+            Implementation::Program(program) => Some(run(namespace, program, &device)),
+        };
         let end = Self { device, process };
         let (port, key, prefixes) = (port.to_string(), BASE64.encode(far.key), far.prefixes.join(","));
         let mut arguments = vec!["set", &end.device, "listen-port", &port, "private-key", "/dev/stdin", "peer", &key];
@@ -63,17 +73,39 @@ impl WireGuard {
         end
     }
 
-    /// Its process.
+    /// Its process, if it is a program.
     #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.process.id()
+    pub fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
     }
+
+    /// The name of its device.
+    #[must_use]
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+}
+
+fn run(namespace: &Namespace, program: &[&str], device: &str) -> Child {
+    let (name, arguments) = program.split_first().unwrap();
+    let mut command = namespace.command(name);
+    command.args(arguments).arg(device).stdout(Stdio::null()).stderr(Stdio::null());
+    let process = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+    let there = control_socket(device);
+    eventually(name, || Path::new(&there).exists(), || there.clone());
+    process
+}
+
+fn control_socket(device: &str) -> String {
+    format!("/var/run/wireguard/{device}.sock")
 }
 
 impl Drop for WireGuard {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_file(format!("/var/run/wireguard/{}.sock", self.device));
+        if let Some(process) = &mut self.process {
+            let _ = process.kill();
+            let _ = process.wait();
+            let _ = std::fs::remove_file(control_socket(&self.device));
+        }
     }
 }

@@ -3,9 +3,15 @@
 //! What is asserted are counts and states; how long it took is printed.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::{path::PathBuf, time::Instant};
+mod common;
 
-use patronus_ipc::mesh::{Reply, Request, Standing, State};
+use std::time::Instant;
+
+use common::programs;
+use patronus_ipc::{
+    mesh::{Reply, Request, Standing, State},
+    tunnel::{self, PathState, PathStatus},
+};
 use patronus_lab::{
     Net, Whole, Wiring, carry,
     impair::Settings,
@@ -17,12 +23,6 @@ const SITES: u8 = 5;
 const UPLINKS: u8 = 2;
 /// Of one site: to each other one, each uplink here with each there.
 const PATHS: usize = 4 * 2 * 2;
-
-/// The services' programs: `./scripts/test lab` says where it has built them.
-fn programs() -> PathBuf {
-    let named = std::env::var_os("PATRONUS_LAB_PROGRAMS").map(PathBuf::from);
-    named.unwrap_or_else(|| std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned())
-}
 
 fn all_paths_up(net: &Net, what: &str, began: Instant) {
     for site in &net.sites {
@@ -87,7 +87,7 @@ fn on_one_lan_five_sites_mesh_restart_and_lose_a_member() {
 
 #[test]
 fn through_a_seed_five_sites_mesh_and_heal_after_silence_and_loss() {
-    let net = founded(Wiring::Routed);
+    let mut net = founded(Wiring::Routed);
     tcp(&net.sites[3], &net.sites[1], 1 << 20);
 
     // Cut off without a word: while it is, the others learn of a new name.
@@ -95,7 +95,7 @@ fn through_a_seed_five_sites_mesh_and_heal_after_silence_and_loss() {
     let (renamed, name) = (net.sites[1].id(), "renamed");
     let rename = Request::Rename { site: renamed, name: name.parse().unwrap() };
     assert_eq!(net.sites[0].ask(&rename), Reply::Accepted);
-    let is_known = |state: &patronus_ipc::mesh::State| state.sites.iter().any(|site| site.name.as_str() == name);
+    let is_known = |state: &State| state.sites.iter().any(|site| site.name.as_str() == name);
     for number in [1, 2, 3, 5] {
         net.sites[number - 1].wait_for_mesh("the new name", is_known);
     }
@@ -106,15 +106,27 @@ fn through_a_seed_five_sites_mesh_and_heal_after_silence_and_loss() {
     println!("healed after {:?}", began.elapsed());
     all_paths_up(&net, "after the cut", began);
 
-    // A bad line and a line of one way only: the other uplink carries on.
+    // A bad line: TCP carries on over it.
     let bad = Settings { delay_us: 30_000, jitter_us: 10_000, lost: 20, reordered: 20, ..Settings::default() };
     for direction in [Direction::Out, Direction::In] {
         net.impair(2, 0, direction, bad);
     }
-    net.impair(3, 1, Direction::In, Settings { silent: true, ..Settings::default() });
     tcp(&net.sites[0], &net.sites[1], 1 << 18);
     let lost = net.sites[1].wait_for_tunnel("loss counted", |state| state.paths.iter().any(|path| path.lost > 0));
     println!("lost on the bad line: {}", lost.paths.iter().map(|path| path.lost).sum::<u64>());
+
+    // A line that carries one way only is no path: who says nothing back is not taken for up.
+    net.impair(3, 1, Direction::In, Settings { silent: true, ..Settings::default() });
+    net.sites[2].restart();
+    let other_line_alone = |state: &tunnel::State| {
+        let is_right = |path: &PathState| (path.status == PathStatus::Up) == (path.local.number() == 0);
+        state.paths.len() == PATHS && state.paths.iter().all(is_right)
+    };
+    net.sites[2].wait_for_tunnel("the paths of one line up, those of the other not", other_line_alone);
+    tcp(&net.sites[2], &net.sites[3], 1 << 18);
+    let began = Instant::now();
+    net.impair(3, 1, Direction::In, Settings::default());
+    all_paths_up(&net, "after the line carries both ways again", began);
 }
 
 #[test]

@@ -24,7 +24,8 @@ pub struct Image {
     pub root_hash: String,
     /// The configuration of the kernel.
     pub kernel_config: PathBuf,
-    bzimage: PathBuf,
+    /// The kernel alone.
+    pub bzimage: PathBuf,
     initrd: PathBuf,
     cmdline: String,
 }

@@ -41,6 +41,16 @@ impl Place {
         Ok(path)
     }
 
+    /// The program of all services, as the image holds it.
+    ///
+    /// # Errors
+    /// If it was not built; the message says how to.
+    pub fn services(&self) -> Result<PathBuf> {
+        let path = self.target_dir.join("x86_64-unknown-linux-gnu/release/patronus-services");
+        ensure!(path.is_file(), "{} is missing: build it with `cargo xtask image`", path.display());
+        Ok(path)
+    }
+
     /// The firmware's code and its pristine variables.
     ///
     /// # Errors

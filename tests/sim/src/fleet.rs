@@ -4,23 +4,27 @@
 //! *Never does*: let two things happen in an order that the seed does not give.
 
 mod connect;
+mod inside;
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap},
+    collections::{BTreeMap, BinaryHeap, HashMap},
     net::{IpAddr, SocketAddr},
     rc::Rc,
 };
 
-use patronus_mesh::{Destination, Transmit};
+use patronus_mesh::{Destination, Transmit, limit};
 use patronus_types::SiteId;
-use patronus_wire::Seed;
+use patronus_wire::{Message, Seed};
 
 use crate::{
     charter,
     check::Check,
     dice::Dice,
     disk::{Disk, Membership},
+    fleet::inside::Tunnels,
+    moment,
+    nat::Nat,
     pipes::{End, Pipes},
     site::{Crash, Deed, Input, Site},
     wires::{Cut, Meter, Weather},
@@ -37,6 +41,8 @@ pub struct Plan {
     pub seeds: u32,
     /// How many have a signer's key.
     pub signers: u32,
+    /// Whether translators of all kinds stand before those that are no seeds.
+    pub nat: bool,
 }
 
 /// A world.
@@ -69,6 +75,11 @@ pub struct Fleet {
     pipes: Pipes,
     lans: BTreeMap<u32, Vec<u32>>,
     wakes: Vec<u64>,
+    /// Sites by their address inside tunnels.
+    inner: HashMap<SocketAddr, u32>,
+    /// How often the ways between sites have changed.
+    ways: u64,
+    tunnels: Vec<Tunnels>,
     crash_next: BTreeMap<u32, Crash>,
 }
 
@@ -82,11 +93,36 @@ struct Due {
 
 #[derive(Debug)]
 enum Coming {
-    Datagram { to: u32, source: SocketAddr, bytes: Rc<[u8]> },
-    Frame { pipe: u64, end: End, bytes: Vec<u8> },
-    Gone { pipe: u64, end: End },
-    Silence { pipe: u64, end: End },
-    Dial { site: u32, seed: SocketAddr, number: u64 },
+    Datagram {
+        to: u32,
+        source: SocketAddr,
+        bytes: Rc<[u8]>,
+    },
+    Inner {
+        to: u32,
+        source: SocketAddr,
+        bytes: Rc<[u8]>,
+    },
+    Tunnels(u32),
+    /// No message: the handshake is done.
+    Frame {
+        pipe: u64,
+        end: End,
+        message: Option<Rc<Message>>,
+    },
+    Gone {
+        pipe: u64,
+        end: End,
+    },
+    Silence {
+        pipe: u64,
+        end: End,
+    },
+    Dial {
+        site: u32,
+        seed: SocketAddr,
+        number: u64,
+    },
     Wake(u32),
 }
 
@@ -112,6 +148,9 @@ impl Fleet {
             pipes: Pipes::default(),
             lans: BTreeMap::new(),
             wakes: Vec::new(),
+            inner: HashMap::new(),
+            ways: 0,
+            tunnels: Vec::new(),
             crash_next: BTreeMap::new(),
             dice: Dice::new(dice.any()),
         };
@@ -123,6 +162,9 @@ impl Fleet {
                 seeds: (0..plan.seeds.min(2)).filter(|seed| *seed != number).map(charter::seed).collect(),
             };
             fleet.add(number / plan.per_lan, Disk::of_member(membership));
+            if plan.nat && number >= plan.seeds {
+                fleet.sites[number as usize].nat = Nat::any(&mut fleet.dice);
+            }
             fleet.boot(number);
         }
         fleet
@@ -134,12 +176,17 @@ impl Fleet {
         self.sites.push(Site::new(number, lan, disk));
         self.lans.entry(lan).or_default().push(number);
         self.wakes.push(u64::MAX);
+        self.tunnels.push(Tunnels::default());
+        self.inner.insert(Self::inner(number), number);
+        let first_ms = self.now_ms + self.dice.below(2_000);
+        self.schedule(first_ms, Coming::Tunnels(number));
         number
     }
 
     /// Turns a box on.
     pub fn boot(&mut self, site: u32) {
         self.forget_connections(site);
+        self.ways += 1;
         self.sites[site as usize].boot(self.now_ms);
         self.check.handle_boot(&self.sites[site as usize]);
         self.poke(site);
@@ -147,6 +194,7 @@ impl Fleet {
 
     /// Power is cut.
     pub fn crash(&mut self, site: u32) {
+        self.ways += 1;
         self.sites[site as usize].running = None;
         self.wakes[site as usize] = u64::MAX;
         self.hang_up(site);
@@ -164,13 +212,16 @@ impl Fleet {
 
     /// A box gets another uplink address.
     pub fn move_uplink(&mut self, site: u32) {
+        self.ways += 1;
         self.sites[site as usize].moves += 1;
         self.give(site, Input::Moved);
     }
 
     /// Lets time pass until this moment.
     pub fn run_until(&mut self, end_ms: u64) {
-        while let Some(due) = self.queue.peek().filter(|due| due.0.at_ms <= end_ms).map(|due| due.0.at_ms) {
+        while !moment::is_over()
+            && let Some(due) = self.queue.peek().filter(|due| due.0.at_ms <= end_ms).map(|due| due.0.at_ms)
+        {
             self.now_ms = self.now_ms.max(due);
             let Some(Reverse(due)) = self.queue.pop() else { break };
             self.happen(due.what);
@@ -222,6 +273,12 @@ impl Fleet {
         })
     }
 
+    /// A side of the network is cut off, or another one than before.
+    pub fn put(&mut self, site: u32, side: u32) {
+        self.ways += 1;
+        self.cut.put(site, side);
+    }
+
     /// Things that are under way.
     #[must_use]
     pub fn under_way(&self) -> usize {
@@ -250,12 +307,14 @@ impl Fleet {
     fn happen(&mut self, what: Coming) {
         match what {
             Coming::Datagram { to, source, bytes } => self.give(to, Input::Datagram(source, bytes)),
+            Coming::Inner { to, source, bytes } => self.give(to, Input::Inner(source, bytes)),
+            Coming::Tunnels(site) => self.look_at_tunnels(site),
             Coming::Wake(site) => {
                 if self.wakes[site as usize] == self.now_ms {
                     self.give(site, Input::Nothing);
                 }
             }
-            Coming::Frame { pipe, end, bytes } => self.arrive(pipe, end, &bytes),
+            Coming::Frame { pipe, end, message } => self.arrive(pipe, end, message.as_deref()),
             Coming::Gone { pipe, end } => self.lose(pipe, end),
             Coming::Silence { pipe, end } => self.listen(pipe, end),
             Coming::Dial { site, seed, number } => self.dial(site, seed, number),
@@ -265,6 +324,7 @@ impl Fleet {
     /// One step of one box.
     fn give(&mut self, site: u32, input: Input) {
         self.step += 1;
+        moment::begin(self.step, self.now_ms, || format!("site {site}: {input:?}"));
         let crash = self.crash_next.remove(&site).unwrap_or(Crash::No);
         let here = &mut self.sites[site as usize];
         let deeds = here.step(input, self.now_ms, &mut self.dice, crash);
@@ -287,13 +347,19 @@ impl Fleet {
     fn carry_out(&mut self, site: u32, deed: Deed) {
         match deed {
             Deed::Send(Transmit { to, datagram }) => self.send(site, to, datagram.into()),
-            Deed::Say(pipe, message) => self.say(site, pipe, &message),
+            Deed::Say(pipe, message) => self.say(site, pipe, message),
             Deed::Close(pipe) => self.close(site, pipe),
             Deed::Call(seeds) => self.call(site, &seeds),
         }
     }
 
     fn send(&mut self, site: u32, to: Destination, bytes: Rc<[u8]>) {
+        if let Destination::Neighbour(to) = to
+            && to.port() == limit::INNER_PORT
+        {
+            self.meter.inner(site, bytes.len());
+            return self.send_inside(site, to, &bytes);
+        }
         self.meter.datagram(site, bytes.len());
         self.capture(site, &bytes);
         let source = charter::lan_address(site);

@@ -3,9 +3,10 @@
 //! *Does*: hold what cannot pass while the way is cut, up to what a shell holds; call again with the pauses of the real caller.
 //! *Spec*: `services/mesh/src/shell/seed/`.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, rc::Rc};
 
 use patronus_mesh::limit;
+use patronus_wire::Message;
 
 /// Which end of a connection: the caller's, or the seed's.
 pub(crate) type End = usize;
@@ -24,7 +25,7 @@ pub(crate) struct Pipe {
     /// When the last message to each end arrives: none overtakes another.
     pub arrives_ms: [u64; 2],
     /// Messages to each end that wait for the way to be whole.
-    pub held: [Vec<Vec<u8>>; 2],
+    pub held: [Vec<Rc<Message>>; 2],
 }
 
 impl Pipe {

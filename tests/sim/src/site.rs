@@ -11,7 +11,7 @@ use std::{
 };
 
 use ed25519_dalek::SigningKey;
-use patronus_mesh::{Connections, Event, Joiner, Mesh, Now, Transmit, Wallclock, seeds_to_call};
+use patronus_mesh::{Connections, Event, Forwarding, Joiner, Mesh, Now, Transmit, Wallclock, seeds_to_call};
 use patronus_types::SiteId;
 use patronus_wire::{Capabilities, Digest32, IdentityKey, JoinAnswer, LanMessage, Message, Nonce};
 
@@ -19,6 +19,7 @@ use crate::{
     charter,
     dice::Dice,
     disk::{Disk, Membership},
+    nat::Nat,
 };
 
 /// Whereabouts are written at most this often (`SAVE_MS` of the shell).
@@ -42,6 +43,8 @@ pub struct Site {
     pub skew_s: i64,
     /// How often its uplink has changed.
     pub moves: u16,
+    /// What stands before it.
+    pub nat: Nat,
 }
 
 /// What a crash takes.
@@ -51,6 +54,7 @@ pub struct Running {
     boot_epoch: u64,
     phase: Phase,
     connections: Connections,
+    forwarding: Forwarding,
     saved: Digest32,
     moved: BTreeSet<SiteId>,
     moved_ms: u64,
@@ -72,6 +76,15 @@ enum Phase {
 pub enum Input {
     /// A datagram came.
     Datagram(SocketAddr, std::rc::Rc<[u8]>),
+    /// A datagram came out of a tunnel.
+    Inner(SocketAddr, std::rc::Rc<[u8]>),
+    /// How its tunnels are.
+    Tunnels {
+        /// Sites whose tunnels answer.
+        answering: BTreeSet<SiteId>,
+        /// Those of which something has just come.
+        heard: BTreeSet<SiteId>,
+    },
     /// A connection is there; whether it has called.
     Opened(u64, IdentityKey, SocketAddr, bool),
     /// A message came on it.
@@ -113,7 +126,7 @@ impl Site {
     #[must_use]
     pub fn new(number: u32, lan: u32, disk: Disk) -> Self {
         let (identity, id) = (charter::key(number), charter::id(number));
-        Self { number, id, identity, lan, disk, running: None, skew_s: 0, moves: 0 }
+        Self { number, id, identity, lan, disk, running: None, skew_s: 0, moves: 0, nat: Nat::Open }
     }
 
     /// Its identity.
@@ -145,6 +158,7 @@ impl Site {
             boot_epoch,
             phase: Phase::Alone,
             connections: Connections::default(),
+            forwarding: Forwarding::default(),
             saved: [0; 32],
             moved: BTreeSet::new(),
             moved_ms: 0,
@@ -203,15 +217,19 @@ impl Site {
         Some(own.saturating_add(running.booted_ms))
     }
 
+    fn capabilities(&self) -> Capabilities {
+        if self.signer().is_some() { Capabilities::SIGNER } else { Capabilities::default() }
+    }
+
     fn hear(&mut self, input: Input, now_ms: u64, deeds: &mut Vec<Deed>) {
-        let now = self.now(now_ms);
+        let (now, capabilities) = (self.now(now_ms), self.capabilities());
         let uplinks = charter::uplinks(self.number, self.moves);
         let Some(running) = &mut self.running else { return };
         match input {
             Input::Nothing => {}
             Input::Moved => {
                 if let Phase::Member(mesh) = &mut running.phase {
-                    mesh.handle_uplinks(Capabilities::default(), uplinks, now);
+                    mesh.handle_uplinks(capabilities, uplinks, now);
                 }
             }
             Input::Datagram(source, bytes) => match &mut running.phase {
@@ -223,6 +241,17 @@ impl Site {
                     }
                 }
             },
+            Input::Inner(source, bytes) => {
+                if let Phase::Member(mesh) = &mut running.phase {
+                    mesh.handle_inner_datagram(source, &bytes, now);
+                }
+            }
+            Input::Tunnels { answering, heard } => {
+                if let Phase::Member(mesh) = &mut running.phase {
+                    heard.iter().for_each(|peer| mesh.handle_sign_of_life(peer, now));
+                    mesh.handle_tunnels(answering, now);
+                }
+            }
             Input::Opened(number, peer, source, is_ours) => {
                 running.connections.handle_opened(number, peer, source, is_ours);
                 let greeting = match &mut running.phase {
@@ -259,14 +288,14 @@ impl Site {
 
     /// Begins with the membership on the disk.
     fn take_up(&mut self, now_ms: u64) {
-        let now = self.now(now_ms);
+        let (now, capabilities) = (self.now(now_ms), self.capabilities());
         let uplinks = charter::uplinks(self.number, self.moves);
         let (Some(running), Some(membership)) = (&mut self.running, &self.disk.membership) else { return };
         let (roster, network_key) = (membership.roster.clone(), membership.network_key.clone());
         running.saved = roster.digest();
         let mut mesh = Mesh::new(self.identity.clone(), roster, network_key, running.boot_epoch, now);
         mesh.restore(self.disk.announcements());
-        mesh.handle_uplinks(Capabilities::default(), uplinks, now);
+        mesh.handle_uplinks(capabilities, uplinks, now);
         running.connections.handle_news();
         running.phase = Phase::Member(Box::new(mesh));
     }
@@ -323,12 +352,26 @@ impl Site {
                 }
             }
             Event::JoinRequested { source, request } => {
-                let Some(answer) = self.admit(&request, now, dice) else { return };
+                let answer = self.admit(&request, now, dice);
                 let Some(running) = &mut self.running else { return };
-                match (running.connections.to(source), &mut running.phase) {
-                    (Some(number), _) => deeds.push(Deed::Say(number, Message::JoinAnswer(answer))),
-                    (None, Phase::Member(mesh)) => mesh.send_answer(source, answer),
-                    _ => {}
+                let Phase::Member(mesh) = &mut running.phase else { return };
+                match (answer, running.connections.to(source)) {
+                    (Some(answer), Some(number)) => deeds.push(Deed::Say(number, Message::JoinAnswer(answer))),
+                    (Some(answer), None) => mesh.send_answer(source, answer),
+                    (None, _) => {
+                        let numbers = running.forwarding.handle_wish(source, &request, &running.connections, mesh, now);
+                        let say = |number| Deed::Say(number, Message::JoinRequest(request.clone()));
+                        deeds.extend(numbers.unwrap_or_default().into_iter().map(say));
+                    }
+                }
+            }
+            Event::JoinAnswered(answer) => {
+                let Some(running) = &mut self.running else { return };
+                let sources = running.forwarding.handle_answer(&answer, now).unwrap_or_default();
+                let Phase::Member(mesh) = &mut running.phase else { return };
+                for number in sources.into_iter().filter_map(|source| running.connections.to(source)) {
+                    deeds.push(Deed::Say(number, Message::JoinAnswer(answer.clone())));
+                    deeds.push(Deed::Say(number, Message::Bundle(mesh.roster().excerpt(&[mesh.site()]))));
                 }
             }
             _ => {}
@@ -357,7 +400,7 @@ impl Site {
             running.connections.handle_news();
         }
         for number in running.connections.poll_tell(mesh, now) {
-            deeds.push(Deed::Say(number, mesh.summary()));
+            deeds.push(Deed::Say(number, mesh.digest()));
         }
         let mark = (mesh.generation(), mesh.roster_digest());
         if running.mark != mark {

@@ -6,6 +6,7 @@
 use crate::{
     disk::Disk,
     fleet::{Fleet, Plan},
+    moment,
     site::{Crash, Site},
     wires::Weather,
 };
@@ -22,6 +23,8 @@ const JUMP_H: u64 = 24 * 45;
 
 /// Tells the story of a seed.
 ///
+/// If a step is watched for, the story ends there.
+///
 /// # Panics
 /// If something did not hold.
 pub fn tell(seed: u64) -> Fleet {
@@ -30,10 +33,16 @@ pub fn tell(seed: u64) -> Fleet {
     while fleet.now_ms < MISCHIEF_MS {
         let pause_ms = fleet.dice.between(10, 4_000);
         fleet.run_until(fleet.now_ms + pause_ms);
+        if moment::is_over() {
+            return fleet;
+        }
         acts.one(&mut fleet);
     }
     make_peace(&mut fleet);
     let took_ms = fleet.run_until_holds(PEACE_MS, |fleet| fleet.is_of_one_mind() && fleet.all_know_all());
+    if moment::is_over() {
+        return fleet;
+    }
     assert!(took_ms.is_some(), "all was whole for {PEACE_MS} ms, and they do not agree:\n{}", differences(&fleet));
     check_end(&fleet);
     fleet
@@ -46,7 +55,7 @@ fn begin(seed: u64) -> Fleet {
     let lans = sites.div_ceil(per_lan);
     // Who shares no LAN needs a seed.
     let seeds = if lans > 1 { dice.between(1, 3).min(u64::from(sites)) as u32 } else { 0 };
-    let plan = Plan { sites, per_lan, seeds, signers: dice.between(1, 2) as u32 };
+    let plan = Plan { sites, per_lan, seeds, signers: dice.between(1, 2) as u32, nat: dice.per_mille(500) };
     let weather = random_weather(&mut dice);
     Fleet::new(dice.any(), plan, weather)
 }
@@ -126,7 +135,7 @@ fn split(fleet: &mut Fleet) {
     let sides = fleet.dice.between(2, 3);
     for site in 0..fleet.sites.len() as u32 {
         let side = fleet.dice.below(sides) as u32;
-        fleet.cut.put(site, side);
+        fleet.put(site, side);
     }
 }
 

@@ -6,6 +6,8 @@ use crate::dice::Dice;
 
 /// Bytes around a datagram's payload: IPv4 and UDP.
 const DATAGRAM_HEADER_BYTES: u64 = 28;
+/// Bytes around a datagram in a tunnel: IPv6 and UDP, WireGuard's padding and its header, IPv4 and UDP.
+const INNER_HEADER_BYTES: u64 = 48 + 8 + 32 + 28;
 /// Bytes around a message on a connection: IPv4, TCP with timestamps, a TLS record. Acknowledgements are as large without the record.
 const FRAME_HEADER_BYTES: u64 = 52 + 22;
 
@@ -33,6 +35,12 @@ impl Weather {
         let copies = if dice.per_mille(self.lost) { 0 } else { 1 + u32::from(dice.per_mille(self.doubled)) };
         let delays: Vec<u64> = (0..copies).map(|_| self.lan_ms + dice.below(self.jitter_ms + 1)).collect();
         delays.into_iter()
+    }
+
+    /// How long a datagram takes through a tunnel; each copy that arrives. What comes twice the tunnel drops.
+    pub fn inner(&self, dice: &mut Dice) -> impl Iterator<Item = u64> + use<> {
+        let arrives = !dice.per_mille(self.lost);
+        arrives.then(|| self.wan_ms + dice.below(self.jitter_ms + 1)).into_iter()
     }
 
     /// How long a message on a connection takes: what is lost comes later.
@@ -72,6 +80,11 @@ impl Meter {
     /// A datagram, sent once however many hear it.
     pub fn datagram(&mut self, site: u32, bytes: usize) {
         *self.0.entry(site).or_default() += bytes as u64 + DATAGRAM_HEADER_BYTES;
+    }
+
+    /// A datagram in a tunnel.
+    pub fn inner(&mut self, site: u32, bytes: usize) {
+        *self.0.entry(site).or_default() += bytes as u64 + INNER_HEADER_BYTES;
     }
 
     /// A message on a connection.

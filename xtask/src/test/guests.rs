@@ -9,8 +9,9 @@ use anyhow::Result;
 use super::tally::Tally;
 use crate::{build::packages, workspace::Workspace};
 
-/// What looks at the page and into disks.
-const PACKAGES: &[&str] = &["chromium-headless-shell", "e2fsprogs", "util-linux"];
+/// What looks at the page and into disks, and what a guest with other implementations of WireGuard holds.
+const PACKAGES: &[&str] =
+    &["binutils", "chromium-headless-shell", "e2fsprogs", "iproute2", "util-linux", "wireguard-go", "wireguard-tools"];
 /// Machines at one time: two keep two processors busy, more only make each other late.
 const MACHINES_AT_ONCE: &str = "--test-threads=2";
 
@@ -23,9 +24,14 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     let mut reproduce = Command::new("/proc/self/exe");
     reproduce.env("CARGO_TARGET_DIR", &workspace.target).arg("reproduce");
     tally.check("two_builds_of_one_commit_in_two_directories_are_the_same_bytes", &mut reproduce)?;
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(&workspace.root).args(["test", "--package", "patronus-qemu", "--test", "guests"]);
-    command.env("CARGO_TARGET_DIR", &workspace.target).env("RUST_BACKTRACE", "0").args(["--", MACHINES_AT_ONCE]);
-    command.args(tally.filter());
-    tally.cargo_test("tests in emulated machines", &mut command)
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(&workspace.root).arg("test").args(arguments);
+        command.env("CARGO_TARGET_DIR", &workspace.target).env("RUST_BACKTRACE", "0").args(tally.filter());
+        command
+    };
+    let mut guests = cargo(&["--package", "patronus-qemu", "--test", "guests"]);
+    let mut interop = cargo(&["--package", "patronus-interop"]);
+    tally.cargo_test("tests in emulated machines", guests.args(["--", MACHINES_AT_ONCE]))?;
+    tally.cargo_test("other implementations of WireGuard", &mut interop)
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::tally::Tally;
+use super::{TestArgs, tally::Tally};
 use crate::{build::packages, lab, workspace::Workspace};
 
 /// Random lives in every run of the tests.
@@ -12,17 +12,26 @@ const SEEDS: u64 = 6;
 /// Fleets at one time: each is of hundreds of megabytes.
 const FLEETS_AT_ONCE: &str = "--test-threads=1";
 
-/// What is promised of a fleet, then lives of small ones in which everything goes wrong. With seeds named, these lives alone.
-pub(super) fn simulate(workspace: &Workspace, seeds: Option<u64>, seed: Option<u64>, tally: &mut Tally) -> Result<()> {
-    if seeds.is_none() && seed.is_none() {
+/// What is promised of a fleet, then lives of small ones in which everything goes wrong. With seeds named, these lives alone; with a number
+/// of sites, the promises of such a fleet.
+pub(super) fn simulate(workspace: &Workspace, args: &TestArgs, tally: &mut Tally) -> Result<()> {
+    let sim = |arguments: &[String]| {
+        let mut run = cargo(workspace, &["run", "--quiet", "--package", "patronus-sim", "--"]);
+        run.args(arguments);
+        run
+    };
+    if let Some(sites) = args.sites {
+        return tally.cargo_test("promises of a large fleet", &mut sim(&["--sites".to_owned(), sites.to_string()]));
+    }
+    if args.seeds.is_none() && args.seed.is_none() {
         let mut promises = cargo(workspace, &["test", "--package", "patronus-sim", "--no-fail-fast"]);
         promises.args(tally.filter()).args(["--", FLEETS_AT_ONCE, "--show-output"]);
         tally.cargo_test("promises of a fleet", &mut promises)?;
     }
-    let count = seeds.unwrap_or(if seed.is_some() { 1 } else { SEEDS }).to_string();
-    let first = seed.unwrap_or(1).to_string();
-    let lives = ["run", "--quiet", "--package", "patronus-sim", "--", "--seeds", &count, "--first", &first];
-    tally.cargo_test("lives of fleets", &mut cargo(workspace, &lives))
+    let count = args.seeds.unwrap_or(if args.seed.is_some() { 1 } else { SEEDS });
+    let mut lives = vec![format!("--seeds={count}"), format!("--first={}", args.seed.unwrap_or(1))];
+    lives.extend(args.step.map(|step| format!("--step={step}")));
+    tally.cargo_test("lives of fleets", &mut sim(&lives))
 }
 
 /// Whole sites behind simulated providers.

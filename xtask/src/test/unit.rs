@@ -11,10 +11,10 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Crates whose tests start emulated machines: the group `qemu` runs those.
+/// Machines for tests; the group `qemu` starts them.
 const MACHINES: &str = "patronus-qemu";
-/// And those of many sites: the groups `sim` and `lab`.
-const SITES: [&str; 2] = ["patronus-sim", "patronus-lab"];
+/// Crates whose tests other groups run: `qemu`, `sim` and `lab`.
+const OF_OTHER_GROUPS: [&str; 4] = [MACHINES, "patronus-interop", "patronus-sim", "patronus-lab"];
 /// Tools of the tests: a browser for the pages, partition tables to compare with, network namespaces, other users, another WireGuard.
 const PACKAGES: &[&str] =
     &["chromium-headless-shell", "gdisk", "iproute2", "util-linux", "wireguard-go", "wireguard-tools"];
@@ -38,10 +38,9 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     )?;
     check_dependencies(workspace, tally)?;
     let filter = tally.filter().map(str::to_owned);
-    let [sim, lab] = SITES;
-    let everything =
-        ["test", "--workspace", "--exclude", MACHINES, "--exclude", sim, "--exclude", lab, "--no-fail-fast"];
-    tally.cargo_test("unit tests", cargo(&everything).args(filter.as_ref()))?;
+    let mut everything = cargo(&["test", "--workspace", "--no-fail-fast"]);
+    everything.args(OF_OTHER_GROUPS.iter().flat_map(|name| ["--exclude", name]));
+    tally.cargo_test("unit tests", everything.args(filter.as_ref()))?;
     tally.cargo_test("tests of the bench", cargo(&["test", "--package", MACHINES, "--lib"]).args(filter.as_ref()))
 }
 

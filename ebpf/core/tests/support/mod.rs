@@ -32,7 +32,7 @@ pub struct Memory {
 
 impl Memory {
     /// What becomes of an IP packet from the LAN; changed where it is.
-    pub fn from_lan(&self, packet: &mut Vec<u8>) -> Verdict {
+    pub fn hears_lan(&self, packet: &mut Vec<u8>) -> Verdict {
         let mut bytes = Bytes(packet);
         let largest = bytes.half(2).unwrap_or_default();
         let verdict = outbound(&parse(&bytes), largest.into(), self);
@@ -41,7 +41,7 @@ impl Memory {
     }
 
     /// And of one from WAN.
-    pub fn from_wan(&self, packet: &mut Vec<u8>) -> Verdict {
+    pub fn hears_wan(&self, packet: &mut Vec<u8>) -> Verdict {
         let mut bytes = Bytes(packet);
         let verdict = inbound(&parse(&bytes), DEVICE, self);
         bytes.become_what(&verdict);

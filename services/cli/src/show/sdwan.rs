@@ -34,6 +34,23 @@ pub(crate) fn sites(answer: &Value) -> String {
     text
 }
 
+/// The signers of it.
+pub(crate) fn signers(answer: &Value) -> String {
+    let mut text = format!("{:<64} {:<14} {:<6} VALID UNTIL\n", "SIGNER", "STATE", "SITES");
+    for signer in items(answer, "/network/signers") {
+        let is = |field: &str| signer.get(field).and_then(Value::as_bool).unwrap_or_default();
+        let state = match (is("is_withdrawn"), is("is_here")) {
+            (true, _) => "withdrawn",
+            (false, true) => "this router",
+            (false, false) => "another router",
+        };
+        let (key, sites, until) =
+            (word(signer, "/key"), word(signer, "/sites"), moment(signer.get("valid_until_unix_s")));
+        let _ = writeln!(text, "{key:<64} {state:<14} {sites:<6} {until}");
+    }
+    text
+}
+
 /// One site of it.
 pub(crate) fn site(site: &Value) -> String {
     let mut text = String::new();

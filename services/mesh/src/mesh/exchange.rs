@@ -5,7 +5,7 @@
 use std::{collections::BTreeMap, net::SocketAddr};
 
 use patronus_types::SiteId;
-use patronus_wire::{Announcement, BucketSet, Bundle, IdentityKey, Message, Summary, Unverified};
+use patronus_wire::{Announcement, BucketSet, Bundle, Digest32, IdentityKey, Message, Summary, Unverified};
 
 use super::{Destination, Event, Mesh, Now, REFRESH_MS};
 use crate::{Members, Merged, Refusal, Standing, book::News, limit};
@@ -38,6 +38,7 @@ impl Mesh {
         let outcome = match message {
             Message::Announce(object) => self.handle_announcement(source, object, now),
             Message::Bundle(bundle) => self.handle_bundle(source, bundle, now).map(|()| Vec::new()),
+            Message::Digest(theirs) => Ok(self.is_unlike(theirs).then(|| self.summary()).into_iter().collect()),
             Message::Summary(summary) => Ok(self.complete(&summary, object_bytes)),
             Message::Pull { members, announcements } => Ok(self.bundles(members, announcements, object_bytes)),
             Message::Observed(address) => {
@@ -48,7 +49,10 @@ impl Mesh {
                 self.say(Event::JoinRequested { source, request });
                 Ok(Vec::new())
             }
-            Message::JoinAnswer(_) => Err(Refusal::AnswerUnexpected),
+            Message::JoinAnswer(answer) => {
+                self.say(Event::JoinAnswered(answer));
+                Ok(Vec::new())
+            }
         };
         outcome.unwrap_or_else(|refusal| {
             self.refusals.count(refusal);
@@ -59,7 +63,8 @@ impl Mesh {
     /// Merges objects that were signed on this box, and tells the neighbours at once: a new site that announces itself is known to them then.
     pub fn handle_own(&mut self, bundle: Bundle, now: Now) -> Vec<Result<Merged, Refusal>> {
         let signers = self.roster.excerpt(&[]).signers;
-        let told = Message::Bundle(Bundle { signers, ..bundle.clone() });
+        let signers = signers.into_iter().filter(|known| !bundle.signers.contains(known)).chain(bundle.signers.clone());
+        let told = Message::Bundle(Bundle { signers: signers.collect(), ..bundle.clone() });
         let outcomes = self.roster.merge(bundle);
         self.refresh(now);
         // One that does not fit into a datagram they get when they compare.
@@ -81,7 +86,7 @@ impl Mesh {
             outcome => outcome?,
         }
         let news = self.book.handle(&self.members, object, now.ms)?;
-        self.tell(site, news);
+        self.tell(site, news, now);
         if news.is_return {
             // Who has just come knows nobody's whereabouts.
             self.beacon.handle_change(now.ms);
@@ -168,7 +173,7 @@ impl Mesh {
                 .check_announcement(source, &object, now)
                 .and_then(|()| self.book.handle_relayed(&self.members, object));
             match news {
-                Ok(news) => self.tell(site, news),
+                Ok(news) => self.tell(site, news, now),
                 // Two neighbours that compare give each other what the other may know.
                 Err(Refusal::AnnouncementRepeated) => {}
                 Err(Refusal::AnnouncementReplayed) => self.refusals.count(Refusal::AnnouncementSuperseded),
@@ -178,11 +183,12 @@ impl Mesh {
         Ok(())
     }
 
-    fn tell(&mut self, site: SiteId, news: News) {
+    fn tell(&mut self, site: SiteId, news: News, now: Now) {
         if news.is_return {
             self.say(Event::SiteActive(site));
         }
         if news.is_change {
+            self.gossip.handle_news(now.ms);
             self.say(Event::SiteMoved(site));
         }
     }
@@ -193,14 +199,29 @@ impl Mesh {
         Message::Summary(Box::new(self.own_summary()))
     }
 
+    /// The same in few bytes: who has another one answers with a summary.
+    #[must_use]
+    pub fn digest(&mut self) -> Message {
+        Message::Digest(self.own_summary().digest())
+    }
+
+    fn is_unlike(&mut self, theirs: Digest32) -> bool {
+        self.own_summary().digest() != theirs
+    }
+
     fn own_summary(&mut self) -> Summary {
         Summary { announcements: self.book.summary(&self.members, self.own.as_ref()), ..self.roster_summary.clone() }
     }
 
-    /// Whether a neighbour's summary is to be compared now: of a whole LAN that sends them, with few at a time.
+    /// Whether this of a neighbour is to be compared now: of a whole LAN that asks for it, with few at a time.
     pub(super) fn poll_complete(&mut self, source: SocketAddr, message: &Message, now: Now) -> bool {
-        let is_summary = matches!(message, Message::Summary(_));
-        !is_summary || self.answered.poll_compare(source, now.ms, limit::SUMMARY_GAP_MS / 2)
+        match message {
+            Message::Summary(_) => self.answered.poll_compare(source, now.ms, limit::SUMMARY_GAP_MS / 2),
+            Message::Digest(theirs) => {
+                self.is_unlike(*theirs) && self.asked.poll_compare(source, now.ms, limit::SUMMARY_GAP_MS)
+            }
+            _ => true,
+        }
     }
 
     /// Asks for what a neighbour has, and gives what it lacks. Which of the two a difference is only the objects tell.
@@ -224,7 +245,11 @@ impl Mesh {
     /// Looks anew at what counts, and tells what has changed.
     pub(super) fn refresh(&mut self, now: Now) {
         self.refresh_ms = now.ms.saturating_add(REFRESH_MS);
-        (self.roster_digest, self.roster_summary) = (self.roster.digest(), self.roster.summary());
+        let digest = self.roster.digest();
+        if std::mem::replace(&mut self.roster_digest, digest) != digest {
+            self.gossip.handle_news(now.ms);
+        }
+        self.roster_summary = self.roster.summary();
         let members = Members::new(&self.roster, now.clock);
         let before = std::mem::replace(&mut self.members, members);
         let standing = |members: &Members, site: &SiteId| members.get(site).map(|member| member.standing);

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use patronus_types::SiteId;
-use patronus_wire::JoinRequest;
+use patronus_wire::{JoinAnswer, JoinRequest};
 
 use crate::Wallclock;
 
@@ -61,4 +61,6 @@ pub enum Event {
         /// The wish, sealed with a token.
         request: JoinRequest,
     },
+    /// An answer to a wish that this site may have handed on.
+    JoinAnswered(JoinAnswer),
 }

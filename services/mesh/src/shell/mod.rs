@@ -1,6 +1,7 @@
 //! The shell: everything that touches the network, the disk, a clock, or another service.
 
 pub(crate) mod apply;
+pub(crate) mod inside;
 pub(crate) mod lan;
 pub(crate) mod moment;
 pub(crate) mod phase;
@@ -9,6 +10,7 @@ pub(crate) mod requests;
 pub(crate) mod seed;
 pub(crate) mod service;
 pub(crate) mod sessions;
+pub(crate) mod signers;
 pub(crate) mod signing;
 pub(crate) mod sources;
 pub(crate) mod store;

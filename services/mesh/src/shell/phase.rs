@@ -3,10 +3,16 @@
 use ed25519_dalek::SigningKey;
 use patronus_ipc::mesh::Problem;
 use patronus_mesh::{JoinError, Joiner, Mesh, Now, Refusals, Registrar, Transmit};
-use patronus_wire::{JoinAnswer, LanMessage, Message, Nonce, Seed};
+use patronus_wire::{IdentityKey, JoinAnswer, LanMessage, Message, Nonce, Seed, Standing};
 
 /// The way to a network without an answer.
 const SEED_UNREACHABLE: &str = "seed-unreachable";
+/// A seed was reached, and no answer came through it.
+const SIGNER_SILENT: &str = "signer-silent";
+/// After so many questions without an answer a person is told.
+const ASKED_IN_VAIN: u32 = 2;
+/// Between two questions to seeds, in milliseconds: they hand on a stranger's wish once a second at most.
+const ASK_SEEDS_EVERY_MS: u64 = 5_000;
 
 /// Where this box stands.
 pub(crate) enum Phase {
@@ -24,6 +30,8 @@ pub(crate) struct Joining {
     /// Why the last answer was no.
     pub(crate) problem: Option<Problem>,
     pub(crate) refusals: Refusals,
+    /// When seeds were asked last, and how often without an answer, since one was reached.
+    asked: Option<(u64, u32)>,
 }
 
 /// A box in a network.
@@ -36,14 +44,25 @@ pub(crate) struct Member {
 }
 
 impl Member {
+    /// Whether this box has a signer's key that the root has not withdrawn.
+    pub(crate) fn is_signer(&self) -> bool {
+        let certificate = self.signer.as_ref().and_then(|signer| self.mesh.roster().signer(&IdentityKey::from(signer)));
+        certificate.is_some_and(|certificate| certificate.standing == Standing::Active)
+    }
+
     /// The signer at work, if this box is one.
     pub(crate) fn registrar(&self, now: Now) -> Option<Registrar<'_>> {
-        let signer = self.signer.as_ref()?;
+        let signer = self.signer.as_ref().filter(|_| self.is_signer())?;
         Some(Registrar::new(signer, self.mesh.roster(), self.mesh.members(), now.clock))
     }
 }
 
 impl Joining {
+    /// Begins to ask.
+    pub(crate) fn new(joiner: Joiner) -> Self {
+        Self { joiner, problem: None, refusals: Refusals::default(), asked: None }
+    }
+
     /// An answer for this box, if the datagram is one.
     pub(crate) fn handle_datagram(&mut self, datagram: &[u8]) -> Option<JoinAnswer> {
         // Members talk to each other, and other sites ask to join: neither is for this box.
@@ -67,9 +86,24 @@ impl Joining {
         }
     }
 
-    /// A seed was reached after all.
-    pub(crate) fn handle_reached(&mut self) {
+    /// A seed was reached after all, and is being asked.
+    pub(crate) fn handle_reached(&mut self, now_ms: u64) {
         self.problem.take_if(|problem| problem.code == SEED_UNREACHABLE);
+        self.asked = Some((now_ms, 1));
+    }
+
+    /// Whether seeds are to be asked again: the last answer is long in coming, or was no.
+    pub(crate) fn poll_ask_seeds(&mut self, now_ms: u64) -> bool {
+        let Some((asked_ms, times)) = self.asked else { return false };
+        let is_due = now_ms >= asked_ms.saturating_add(ASK_SEEDS_EVERY_MS);
+        if is_due {
+            self.asked = Some((now_ms, times.saturating_add(1)));
+        }
+        if is_due && times >= ASKED_IN_VAIN {
+            let silent = || Problem { code: SIGNER_SILENT.to_owned(), message: advice(SIGNER_SILENT).to_owned() };
+            self.problem.get_or_insert_with(silent);
+        }
+        is_due
     }
 
     /// Takes note of an answer that was no.
@@ -128,7 +162,14 @@ pub(crate) fn advice(code: &str) -> &'static str {
         "token-not-one" => "this is no token: it begins with patronus1",
         "no-network" => "this box is in no network: create or join one",
         "in-a-network" => "this box is in a network already",
-        "not-a-signer" => "only the box that created the network can do that",
+        "not-a-signer" => "only a signer's box can do that: make this one a signer with the recovery key",
+        "root-key-wrong" => "this recovery key is another network's",
+        "signer-unknown" => "there is no such signer",
+        "signer-silent" => {
+            "a seed was reached, but the box that made the token does not answer through it: see whether that is on"
+        }
+        "too-many-signers" => "there are as many signers as there can be",
+        "own-signer" => "a signer is withdrawn on another signer's box, which signs anew what is to stay",
         "unclaimed" => "finish first boot",
         "own-site" => "a signer's box does not revoke itself",
         "seed-invalid" => "write each seed as HOST:PORT",

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use patronus_ipc::mesh::{Joining, Network, Role, Site, Standing, State, Token, Uplink};
+use patronus_ipc::mesh::{Joining, Network, Role, Signer, Site, Standing, State, Token, Uplink};
 use patronus_mesh::{Conflict, Invitations, Liveness, Members, Mesh};
 use patronus_types::SiteId;
-use patronus_wire::{Roles, network_id};
+use patronus_wire::{IdentityKey, Roles, network_id};
 
 use super::phase::Phase;
 
@@ -27,13 +27,30 @@ pub(crate) fn state(site: Option<SiteId>, phase: &Phase, invitations: &Invitatio
         }
         Phase::Member(member) => {
             let mesh = &member.mesh;
-            state.network = Some(Network { id: mesh.roster().network(), is_signer: member.signer.is_some() });
+            state.network = Some(Network {
+                id: mesh.roster().network(),
+                is_signer: member.is_signer(),
+                signers: signers(mesh, member.signer.as_ref().map(IdentityKey::from)),
+            });
             state.sites = sites(mesh);
             state.conflicts = mesh.members().conflicts().iter().map(|it| explain(it, mesh.members())).collect();
             state.refused = mesh.refusals().by_name();
         }
     }
     state
+}
+
+fn signers(mesh: &Mesh, own: Option<IdentityKey>) -> Vec<Signer> {
+    let mut sites: BTreeMap<IdentityKey, u32> = BTreeMap::new();
+    mesh.members().valid().for_each(|(_, member)| *sites.entry(member.record.signer).or_default() += 1);
+    let signer = |certificate: &patronus_wire::SignerCertificate| Signer {
+        key: *certificate.signer.as_bytes(),
+        is_here: own == Some(certificate.signer),
+        is_withdrawn: certificate.standing == patronus_wire::Standing::Withdrawn,
+        valid_until_unix_s: certificate.validity.not_after_s,
+        sites: sites.get(&certificate.signer).copied().unwrap_or_default(),
+    };
+    mesh.roster().signers().map(|certificate| signer(certificate)).collect()
 }
 
 /// The roles of a request.

@@ -2,7 +2,7 @@
 
 use ed25519_dalek::SigningKey;
 use patronus_ipc::mesh::{Problem, Reply, Request, Role};
-use patronus_mesh::{Invitation, Joiner, Now, Refusals, SignError, Wallclock, found, invitation};
+use patronus_mesh::{Invitation, Joiner, Now, SignError, Wallclock, found, invitation};
 use patronus_types::{HostName, IpNet, RootSecret, SiteId, SiteName};
 use patronus_wire::{
     Bundle, IdentityKey, JoinToken, NetworkKey, Refused, Revocation, Roles, Seed, SiteRecord, TokenSecret, Verified,
@@ -17,7 +17,7 @@ use super::{
 };
 
 /// What is answered, or why the service ends.
-type Answered = Result<Result<Reply, String>, Fatal>;
+pub(crate) type Answered = Result<Result<Reply, String>, Fatal>;
 
 impl Service {
     /// Carries out one request; what it returns is true on disk.
@@ -30,6 +30,8 @@ impl Service {
                 self.found_network(&root, now)?.map(|_| Reply::Created { root_secret: root.to_hex() })
             }
             Request::FoundNetwork { root } => self.found_network(&root, now)?,
+            Request::MakeSigner { root } => self.make_signer(&root, now)?,
+            Request::WithdrawSigner { root, signer } => self.withdraw_signer(&root, &signer, now)?,
             Request::MakeToken { valid_s, roles, prefixes, seeds } => {
                 self.make_token(valid_s, &roles, prefixes, &seeds, now)?
             }
@@ -142,7 +144,7 @@ impl Service {
     }
 
     /// What the signer of this box says to a question.
-    fn registered<T>(
+    pub(crate) fn registered<T>(
         &self,
         now: Now,
         ask: impl FnOnce(&patronus_mesh::Registrar<'_>) -> Result<T, SignError>,
@@ -152,7 +154,7 @@ impl Service {
     }
 
     /// Merges what was just signed, and writes it.
-    fn take_over(&mut self, signed: Result<Bundle, String>, now: Now) -> Answered {
+    pub(crate) fn take_over(&mut self, signed: Result<Bundle, String>, now: Now) -> Answered {
         let bundle = match signed {
             Ok(bundle) => bundle,
             Err(code) => return no(code),
@@ -166,7 +168,7 @@ impl Service {
 
     fn signer(&self) -> Result<&Member, String> {
         match &self.phase {
-            Phase::Member(member) if member.signer.is_some() => Ok(member),
+            Phase::Member(member) if member.is_signer() => Ok(member),
             Phase::Member(_) => Err("not-a-signer".to_owned()),
             _ => Err("no-network".to_owned()),
         }
@@ -187,10 +189,10 @@ fn joining(own: &Own, wish: &WishToJoin, now: Now) -> Result<Result<Joining, Ref
     let nonce = moment::random()?;
     let joiner = JoinToken::parse_text(&wish.token)
         .and_then(|token| Joiner::new(token, &own.identity, own.name.clone(), wish.prefixes.clone(), nonce, now.ms));
-    Ok(joiner.map(|joiner| Joining { joiner, problem: None, refusals: Refusals::default() }))
+    Ok(joiner.map(Joining::new))
 }
 
-fn no(code: impl ToString) -> Answered {
+pub(crate) fn no(code: impl ToString) -> Answered {
     Ok(Err(code.to_string()))
 }
 

@@ -3,7 +3,7 @@
 //! *Does*: wait for the claim, take over the identity, begin or take up a membership.
 //! *Never does*: say of itself what is not on disk, hold up its readiness until there is a network.
 
-use std::{collections::BTreeSet, io, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use ed25519_dalek::SigningKey;
 use patronus_ipc::{
@@ -27,12 +27,14 @@ use tokio::{
 use super::{
     Fatal,
     apply::Wish,
+    inside::Inside,
     lan::{Heard, Lan},
     moment,
     phase::{Member, Phase},
     publish,
     seed::Identity,
     sessions::Sessions,
+    signers::Withdrawal,
     sources,
     store::{Membership, Store},
 };
@@ -62,11 +64,13 @@ pub(crate) struct Service {
     pub(crate) invitations: Invitations,
     pub(crate) sessions: Sessions,
     lan: Lan,
+    inside: Inside,
     /// Of `tunnel`'s last snapshot that was looked at.
     tunnel: Generation,
     wish: Option<Wish>,
     saved: Digest32,
     pub(crate) renew_ms: u64,
+    pub(crate) withdrawal: Option<Withdrawal>,
     published_ms: u64,
     mark: Mark,
     /// Sites whose whereabouts have changed since they were written.
@@ -103,6 +107,9 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
         let mut is_asked = false;
         tokio::select! {
             Some(heard) = service.lan.heard() => service.hear(&heard, moment::now(clock.borrow().as_ref()))?,
+            (source, datagram) = service.inside.heard() => {
+                service.hear_inside(source, &datagram, moment::now(clock.borrow().as_ref()));
+            }
             Some(happening) = service.sessions.happening() => {
                 service.follow_happening(happening, moment::now(clock.borrow().as_ref()))?;
             }
@@ -148,10 +155,12 @@ impl Service {
             invitations: Invitations::new(),
             sessions: Sessions::new(),
             lan: Lan::new(),
+            inside: Inside::default(),
             tunnel: Generation::default(),
             wish: None,
             saved: [0; 32],
             renew_ms: 0,
+            withdrawal: None,
             published_ms: 0,
             mark: Mark::Alone,
             moved: BTreeSet::new(),
@@ -231,6 +240,12 @@ impl Service {
         }
     }
 
+    fn hear_inside(&mut self, source: SocketAddr, datagram: &[u8], now: Now) {
+        if let Phase::Member(member) = &mut self.phase {
+            member.mesh.handle_inner_datagram(source, datagram, now);
+        }
+    }
+
     /// An answer to this box's wish to join, wherever it came from.
     pub(crate) fn hear_answer(&mut self, answer: &JoinAnswer, now: Now) -> Result<(), Fatal> {
         let Phase::Joining(joining) = &mut self.phase else { return Ok(()) };
@@ -254,6 +269,7 @@ impl Service {
         let is_quiet = matches!(self.phase, Phase::Alone);
         let is_new = self.lan.follow(&if is_quiet { Vec::new() } else { sources::devices(link) });
         let Phase::Member(member) = &mut self.phase else { return };
+        self.inside.follow(Some(member.mesh.inner_address()));
         if is_new {
             member.mesh.handle_new_neighbourhood(now);
         }
@@ -262,8 +278,10 @@ impl Service {
         if self.tunnel != state.generation {
             self.tunnel = state.generation;
             sources::heard(state).for_each(|peer| member.mesh.handle_sign_of_life(&peer, now));
+            member.mesh.handle_tunnels(sources::answering(state), now);
         }
-        member.mesh.handle_uplinks(Capabilities::default(), sources::offers(link, state), now);
+        let capabilities = if member.is_signer() { Capabilities::SIGNER } else { Capabilities::default() };
+        member.mesh.handle_uplinks(capabilities, sources::offers(link, state), now);
     }
 
     /// What time demands, what has happened, what is to be said.
@@ -272,11 +290,14 @@ impl Service {
             member.mesh.handle_timeout(now, u64::from_be_bytes(moment::random()?));
         }
         self.renew_due(now)?;
+        self.withdraw_due(now)?;
         while let Some(event) = self.poll_event() {
             self.follow_event(event, now)?;
         }
         while let Some(transmit) = self.phase.poll_transmit(moment::random()?, now) {
-            self.lan.send(&transmit);
+            if !self.inside.send(&transmit) {
+                self.lan.send(&transmit);
+            }
         }
         Ok(())
     }
@@ -309,6 +330,7 @@ impl Service {
                 wish.set(sources::desired(&member.mesh));
             }
         }
+        self.ask_again(now);
         self.follow_seeds(now);
         self.publish(is_asked, now);
         Ok(())
@@ -342,14 +364,11 @@ impl Service {
                 tracing::warn!(?site, "site revoked");
                 self.moved.insert(site);
             }
-            Event::JoinRequested { source, request } => {
-                if let Some(answer) = self.admit(&request, now)?
-                    && !self.sessions.answer(source, &answer)
-                    && let Phase::Member(member) = &mut self.phase
-                {
-                    member.mesh.send_answer(source, answer);
-                }
-            }
+            Event::JoinRequested { source, request } => match self.admit(&request, now)? {
+                Some(answer) => self.answer_wish(source, answer),
+                None => self.hand_on(source, &request, now),
+            },
+            Event::JoinAnswered(answer) => self.hand_back(&answer, now),
             Event::BootEpochForgotten(boot_epoch) => {
                 tracing::warn!(
                     boot_epoch,
@@ -366,7 +385,7 @@ impl Service {
     }
 
     fn deadline(&self) -> u64 {
-        let others = [self.phase.deadline(), self.tell_ms()];
+        let others = [self.phase.deadline(), self.tell_ms(), self.withdrawal.as_ref().map(Withdrawal::due_ms)];
         others.into_iter().flatten().fold(self.tick_ms(), u64::min)
     }
 

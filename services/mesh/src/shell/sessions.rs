@@ -8,8 +8,8 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use patronus_mesh::{Connections, Now};
-use patronus_wire::{JoinAnswer, Message, Seed};
+use patronus_mesh::{Connections, Forwarding, Now};
+use patronus_wire::{JoinAnswer, JoinRequest, Message, Seed};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -28,6 +28,7 @@ const QUEUE: usize = 256;
 /// The connections of this site.
 pub(crate) struct Sessions {
     connections: Connections,
+    forwarding: Forwarding,
     /// Where messages to each go.
     senders: BTreeMap<u64, mpsc::Sender<Message>>,
     sender: mpsc::Sender<Happening>,
@@ -44,6 +45,7 @@ impl Sessions {
         let (sender, happenings) = mpsc::channel(QUEUE);
         Self {
             connections: Connections::default(),
+            forwarding: Forwarding::default(),
             senders: BTreeMap::new(),
             sender,
             happenings,
@@ -111,7 +113,7 @@ impl Service {
     /// Takes what happened on a connection.
     pub(crate) fn follow_happening(&mut self, happening: Happening, now: Now) -> Result<(), Fatal> {
         match happening {
-            Happening::Opened(session) => self.greet(*session),
+            Happening::Opened(session) => self.greet(*session, now),
             Happening::Closed(number) => self.sessions.close(number),
             Happening::Unreached { host, port, error } => {
                 if let Phase::Joining(joining) = &mut self.phase {
@@ -128,14 +130,14 @@ impl Service {
         Ok(())
     }
 
-    fn greet(&mut self, session: Session) {
+    fn greet(&mut self, session: Session, now: Now) {
         let Session { number, peer, source, is_ours, sender } = session;
         self.sessions.senders.insert(number, sender);
         self.sessions.connections.handle_opened(number, peer, source, is_ours);
         let first = match &mut self.phase {
             Phase::Alone => None,
             Phase::Joining(joining) => {
-                joining.handle_reached();
+                joining.handle_reached(now.ms);
                 Some(joining.joiner.request())
             }
             Phase::Member(member) => self.sessions.connections.greeting(number, &mut member.mesh),
@@ -158,6 +160,56 @@ impl Service {
         Ok(())
     }
 
+    /// Answers a wish where it came from: on a connection, or on a LAN.
+    pub(crate) fn answer_wish(&mut self, source: SocketAddr, answer: JoinAnswer) {
+        if !self.sessions.answer(source, &answer)
+            && let Phase::Member(member) = &mut self.phase
+        {
+            member.mesh.send_answer(source, answer);
+        }
+    }
+
+    /// Hands on a wish that nobody here can decide.
+    pub(crate) fn hand_on(&mut self, source: SocketAddr, request: &JoinRequest, now: Now) {
+        let Phase::Member(member) = &mut self.phase else { return };
+        let Sessions { connections, forwarding, .. } = &mut self.sessions;
+        match forwarding.handle_wish(source, request, connections, &mut member.mesh, now) {
+            Ok(numbers) => {
+                numbers
+                    .into_iter()
+                    .for_each(|number| self.sessions.send(number, Message::JoinRequest(request.clone())));
+            }
+            Err(refusal) => member.mesh.handle_refusal(refusal),
+        }
+    }
+
+    /// Hands an answer back to who waits for it.
+    pub(crate) fn hand_back(&mut self, answer: &JoinAnswer, now: Now) {
+        let Phase::Member(member) = &mut self.phase else { return };
+        match self.sessions.forwarding.handle_answer(answer, now) {
+            Ok(sources) => {
+                // The new site knows the signer, and not yet who has handed its wish on.
+                let own = Message::Bundle(member.mesh.roster().excerpt(&[member.mesh.site()]));
+                let numbers = sources.into_iter().filter_map(|source| self.sessions.connections.to(source));
+                for number in numbers.collect::<Vec<u64>>() {
+                    self.sessions.send(number, Message::JoinAnswer(answer.clone()));
+                    self.sessions.send(number, own.clone());
+                }
+            }
+            Err(refusal) => member.mesh.handle_refusal(refusal),
+        }
+    }
+
+    /// Says the wish to join again on all connections: the box that made the token may have been away.
+    pub(crate) fn ask_again(&mut self, now: Now) {
+        let Phase::Joining(joining) = &mut self.phase else { return };
+        if joining.poll_ask_seeds(now.ms) {
+            let request = joining.joiner.request();
+            let numbers: Vec<u64> = self.sessions.senders.keys().copied().collect();
+            numbers.into_iter().for_each(|number| self.sessions.send(number, request.clone()));
+        }
+    }
+
     /// Calls the seeds that there are, listens if this site is one, and tells members what is new.
     pub(crate) fn follow_seeds(&mut self, now: Now) {
         let gone = self.sessions.senders.iter().filter(|(_, sender)| sender.is_closed());
@@ -170,7 +222,7 @@ impl Service {
         let Phase::Member(member) = &mut self.phase else { return };
         follow_role(&mut self.sessions, member);
         for number in self.sessions.connections.poll_tell(&member.mesh, now) {
-            self.sessions.send(number, member.mesh.summary());
+            self.sessions.send(number, member.mesh.digest());
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! *Never does*: answer a request that is not sealed with a token of its own.
 
-use patronus_mesh::{Admitted, Now, Refusal};
+use patronus_mesh::{Admitted, Now};
 use patronus_wire::{Admission, JoinAnswer, JoinRefusal, JoinRequest};
 
 use super::{
@@ -31,10 +31,7 @@ impl Service {
                 member.mesh.handle_refusal(refused.into());
                 return Ok(None);
             }
-            _ => {
-                member.mesh.handle_refusal(Refusal::JoinNotHere);
-                return Ok(None);
-            }
+            _ => return Ok(None),
         };
         let outcome = match outcome {
             Ok(admitted) => {

@@ -1,11 +1,11 @@
 //! What other services say, as the core wants it.
 
-use std::net::IpAddr;
+use std::{collections::BTreeSet, net::IpAddr};
 
 use patronus_ipc::{link, tunnel};
 use patronus_mesh::Mesh;
-use patronus_types::{Generation, PortName, SiteId};
-use patronus_wire::{Endpoint, EndpointKind, TunnelKey, UplinkOffer, limit};
+use patronus_types::{Generation, Ipv6Net, PortName, SiteId};
+use patronus_wire::{Endpoint, EndpointKind, TunnelKey, UplinkOffer, inner_address, limit};
 
 /// Seconds after which a silent path is sent something, so that providers' translators keep it open (RFC 4787 section 4.3: at least two
 /// minutes; many keep to 30 s).
@@ -29,6 +29,14 @@ pub(crate) fn resolvers(link: &link::State) -> Vec<IpAddr> {
 pub(crate) fn heard(tunnel: &tunnel::State) -> impl Iterator<Item = SiteId> {
     let is_fresh = |path: &&tunnel::PathState| path.heard_ago_ms.is_some_and(|ago_ms| ago_ms < FRESH_MS);
     tunnel.paths.iter().filter(is_fresh).map(|path| path.peer)
+}
+
+/// Sites whose tunnels carry what is sent now: heard within two keepalives.
+pub(crate) fn answering(tunnel: &tunnel::State) -> BTreeSet<SiteId> {
+    let longest_ms = u64::from(KEEPALIVE_S) * 2_000;
+    let answers = |path: &&tunnel::PathState| path.heard_ago_ms.is_some_and(|ago_ms| ago_ms < longest_ms);
+    let is_up = |path: &&tunnel::PathState| path.status == tunnel::PathStatus::Up;
+    tunnel.paths.iter().filter(is_up).filter(answers).map(|path| path.peer).collect()
 }
 
 /// How this site can be reached: `tunnel` has the keys and ports, `link` the addresses.
@@ -60,12 +68,13 @@ pub(crate) fn desired(mesh: &Mesh) -> tunnel::Desired {
             public_key: tunnel::SlotKey(*uplink.key.as_bytes()),
             endpoints: uplink.endpoints.iter().map(|endpoint| endpoint.address).collect(),
         });
+        let inner = Ipv6Net::from(inner_address(mesh.roster().network(), *site));
         peers.push(tunnel::Peer {
             site: *site,
             slots: slots.collect(),
-            prefixes: member.prefixes.clone(),
+            prefixes: member.prefixes.iter().copied().chain([inner.into()]).collect(),
             keepalive_s: Some(KEEPALIVE_S),
         });
     }
-    tunnel::Desired { generation: Generation::default(), peers }
+    tunnel::Desired { generation: Generation::default(), peers, address: Some(mesh.inner_address()) }
 }

@@ -184,6 +184,16 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps a signer's key with the roster in which the root says that it is one.
+    pub(crate) fn save_signer(&mut self, signer: &SigningKey, roster: &Roster) -> Result<(), StoreError> {
+        self.change(|transaction| {
+            transaction.open_table(FACTS)?.insert(SIGNER, signer.to_bytes().as_slice())?;
+            write_objects(transaction, &self.written, roster)
+        })?;
+        self.written = names(roster);
+        Ok(())
+    }
+
     /// Brings the objects on disk to those of the roster.
     pub(crate) fn save_roster(&mut self, roster: &Roster) -> Result<(), StoreError> {
         let wanted = names(roster);

@@ -22,7 +22,7 @@ fn peer(number: u16, endpoints: usize, prefixes: usize) -> Peer {
 }
 
 fn wish(generation: u64, peers: Vec<Peer>) -> Desired {
-    Desired { generation: Generation(generation), peers }
+    Desired { generation: Generation(generation), peers, address: None }
 }
 
 fn checked(peers: Vec<Peer>) -> Result<(), Rejected> {

@@ -25,6 +25,9 @@ const PROTOCOL: u8 = 187;
 /// Behind the routes of LAN and uplinks.
 const METRIC: u32 = 1024;
 
+/// The index of `lo`, in every network namespace.
+const LOOPBACK: u32 = 1;
+
 /// Routes with their devices and the box's own address on packets that it sends itself.
 pub(crate) type Routes = BTreeMap<IpNet, (String, Option<IpAddr>)>;
 
@@ -33,11 +36,13 @@ pub(crate) type Routes = BTreeMap<IpNet, (String, Option<IpAddr>)>;
 pub(crate) struct Devices {
     handle: Handle,
     routes: Routes,
+    /// The box's own address inside tunnels.
+    address: Option<Ipv6Addr>,
 }
 
 impl Devices {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, routes: Routes::new() }
+        Self { handle, routes: Routes::new(), address: None }
     }
 
     /// Removes what an earlier run left and nobody wants any more, and all its routes: the next ones are set anew.
@@ -57,6 +62,15 @@ impl Devices {
         let Some(index) = self.own_devices().await?.get(name).copied() else { return Ok(()) };
         let link = LinkUnspec::new_with_index(index).mtu(mtu).up();
         self.handle.link().set(link.build()).execute().await
+    }
+
+    /// Gives the box this address inside tunnels. It is the loopback device's, so it does not depend on any tunnel.
+    pub(crate) async fn hold(&mut self, address: Option<Ipv6Addr>) -> Result<(), Error> {
+        let Some(address) = address.filter(|wanted| self.address != Some(*wanted)) else { return Ok(()) };
+        let request = self.handle.address().add(LOOPBACK, address.into(), 128);
+        request.replace().execute().await?;
+        self.address = Some(address);
+        Ok(())
     }
 
     /// Makes the routes those that are wanted.

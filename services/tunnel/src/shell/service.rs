@@ -5,6 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
     time::Duration,
 };
 
@@ -14,7 +15,7 @@ use patronus_ipc::{
     tunnel::{PathState, Rejected, Reply, Request, State},
 };
 use patronus_tunnel::{Rejects, desired, mtu};
-use patronus_types::{Generation, UplinkSlot};
+use patronus_types::{Generation, IpNet, UplinkSlot};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, watch},
@@ -173,6 +174,7 @@ impl Service {
             }
         }
         warn("tidy", "", self.devices.tidy(&wanted).await);
+        warn("address", "", self.devices.hold(self.store.desired().address).await);
         self.route().await;
         self.publish();
         Ok(())
@@ -199,11 +201,15 @@ impl Service {
 
     async fn route(&mut self) {
         let paths: Vec<PathState> = self.reports.values().flat_map(|report| report.paths.clone()).collect();
-        let own = |v4: bool| self.store.underlay().own.iter().copied().find(|address| address.is_ipv4() == v4);
-        let routes: Routes = desired::routes(self.store.desired(), &paths)
+        let wish = self.store.desired();
+        let lan = |prefix: &IpNet| {
+            self.store.underlay().own.iter().copied().find(|own| own.is_ipv4() == prefix.addr().is_ipv4())
+        };
+        let routes: Routes = desired::routes(wish, &paths)
             .into_iter()
             .map(|(prefix, (local, remote))| {
-                (prefix, (desired::device_name(local, remote), own(prefix.addr().is_ipv4())))
+                let source = desired::inner_source(wish, &prefix).map(IpAddr::V6).or_else(|| lan(&prefix));
+                (prefix, (desired::device_name(local, remote), source))
             })
             .collect();
         warn("route", "", self.devices.route(routes).await);

@@ -5,7 +5,7 @@ use std::path::Path;
 pub use patronus_lab::{
     Site,
     carry::MEGABYTE,
-    site::{introduce, prefixes, slot},
+    site::{introduce, slot},
 };
 
 /// The service.

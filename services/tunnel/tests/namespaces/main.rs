@@ -9,7 +9,6 @@
 )]
 
 mod carries;
-mod hostile;
 mod interop;
 mod lab;
 mod lasts;

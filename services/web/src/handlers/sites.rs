@@ -28,16 +28,19 @@ pub(super) fn timezone(app: &App) -> String {
 }
 
 pub(super) fn page(app: &App, call: &Call) -> Reply {
+    let not_begun = app.not_joined().as_ref().map(|problem| problem.message.clone());
+    show(app, call, 200, not_begun.as_deref())
+}
+
+/// All sites, or the ways into a network, with what went wrong.
+pub(super) fn show(app: &App, call: &Call, status: u16, error: Option<&str>) -> Reply {
     match app.network() {
         None => reply::page(503, pages::sites::away(&app.site(), call.csrf())),
         Some(state) if state.network.is_some() => {
             let view = sdwan::sites(&state, uptime_ms());
-            reply::page(200, pages::sites::page(&view, &app.site(), call.csrf()))
+            reply::page(status, pages::sites::page(&view, error, &app.site(), call.csrf()))
         }
-        Some(state) => {
-            let not_begun = app.not_joined().as_ref().map(|problem| problem.message.clone());
-            show_entry(app, call, 200, &state, not_begun.as_deref())
-        }
+        Some(state) => show_entry(app, call, status, &state, error),
     }
 }
 

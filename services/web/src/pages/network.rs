@@ -96,6 +96,7 @@ fn progress(joining: &Joining) -> Markup {
 fn step(code: &str) -> &'static str {
     match code {
         "seed-unreachable" => "no seed was reached",
+        "signer-silent" => "the seed has no answer",
         "token-used" | "token-expired" | "token-unknown" => "the token was refused",
         "clock-unknown" | "answer-without-record" => "the time or the answer is not good",
         "prefix-not-granted" | "prefix-taken" => "the LAN was refused",

@@ -57,6 +57,16 @@ pub(super) fn list(values: &[String]) -> Markup {
     }
 }
 
+/// In place of a page whose service has not answered; `comfort` says what goes on without it.
+pub(super) fn silent_service(title: &str, service: &str, comfort: &str) -> Markup {
+    html! {
+        div.headline { h1 { (title) } }
+        (message(Tone::Warn, &format!("The {service} service does not answer"), html! {
+            p { "It is restarted by itself. " (comfort) "Load this page again in a few seconds." }
+        }))
+    }
+}
+
 /// A message box; errors are announced at once, others when there is time.
 pub(super) fn message(tone: Tone, title: &str, body: Markup) -> Markup {
     let role = if tone == Tone::Bad { "alert" } else { "status" };

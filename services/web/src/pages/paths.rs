@@ -5,23 +5,14 @@ use patronus_ipc::tunnel::{PathStatus, Traffic};
 
 use super::{
     layout::{self, token},
-    parts::{Tone, badge, bytes, duration, fact, message},
+    parts::{Tone, badge, bytes, duration, fact, message, silent_service},
     sites::short,
 };
 use crate::view::sdwan::{Path, Paths, Slot};
 
 /// When `tunnel` has not answered since this service started.
 pub(crate) fn away(site: &str, csrf: &str) -> Markup {
-    frame(
-        site,
-        csrf,
-        html! {
-            div.headline { h1 { "Paths" } }
-            (message(Tone::Warn, "The tunnel service does not answer", html! {
-                p { "It is restarted by itself. Load this page again in a few seconds." }
-            }))
-        },
-    )
+    frame(site, csrf, silent_service("Paths", "tunnel", ""))
 }
 
 /// The page.

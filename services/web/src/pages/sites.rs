@@ -5,7 +5,8 @@ use patronus_ipc::mesh::Role;
 
 use super::{
     layout::{self, token},
-    parts::{Tone, badge, described_by, duration, fact, field, list, message, moment},
+    parts::{Tone, badge, described_by, duration, fact, field, list, message, moment, silent_service},
+    signers,
 };
 use crate::view::sdwan::{Site, Sites};
 
@@ -23,21 +24,11 @@ pub(crate) struct Shown<'s> {
 
 /// When `mesh` has not answered since this service started.
 pub(crate) fn away(site: &str, csrf: &str) -> Markup {
-    frame(
-        "Sites",
-        site,
-        csrf,
-        html! {
-            div.headline { h1 { "Sites" } }
-            (message(Tone::Warn, "The membership service does not answer", html! {
-                p { "It is restarted by itself. Tunnels that are up stay up. Load this page again in a few seconds." }
-            }))
-        },
-    )
+    frame("Sites", site, csrf, silent_service("Sites", "membership", "Tunnels that are up stay up. "))
 }
 
 /// All sites.
-pub(crate) fn page(view: &Sites, site: &str, csrf: &str) -> Markup {
+pub(crate) fn page(view: &Sites, error: Option<&str>, site: &str, csrf: &str) -> Markup {
     let is_signer = view.network.as_ref().is_some_and(|network| network.is_signer);
     let network: String = view.network.iter().flat_map(|network| network.id.chars().take(8)).collect();
     frame(
@@ -50,6 +41,7 @@ pub(crate) fn page(view: &Sites, site: &str, csrf: &str) -> Markup {
                 (badge(Tone::Calm, &format!("network {network}")))
                 @if is_signer { a.button.small href="/sites/tokens" { "Add a site" } }
             }
+            @if let Some(error) = error { (message(Tone::Bad, "Nothing was changed", html! { p { (error) } })) }
             div #live data-live data-refresh="5" {
                 @for conflict in &view.conflicts { (message(Tone::Warn, "Two sites were granted the same", html! { p { (conflict) } })) }
                 section.card { h2 { (counted(view)) } (table(&view.sites)) }
@@ -60,7 +52,7 @@ pub(crate) fn page(view: &Sites, site: &str, csrf: &str) -> Markup {
                     } }
                 }
             }
-            @if !is_signer { p.hint { "Sites are added, renamed and revoked on the router that created the network." } }
+            @if let Some(network) = &view.network { (signers::card(network, csrf)) }
         },
     )
 }

@@ -67,6 +67,23 @@ pub(crate) struct Network {
     pub id: String,
     /// Whether this box makes tokens and revokes.
     pub is_signer: bool,
+    /// All that the root has named.
+    pub signers: Vec<Signer>,
+}
+
+/// Who may sign records.
+#[derive(Debug, Serialize)]
+pub(crate) struct Signer {
+    /// Ed25519 public key, hexadecimal.
+    pub key: String,
+    /// Whether it is this box.
+    pub is_here: bool,
+    /// Whether it was withdrawn, for ever.
+    pub is_withdrawn: bool,
+    /// Until when it may sign.
+    pub valid_until_unix_s: u64,
+    /// How many sites are members by its word.
+    pub sites: u32,
 }
 
 /// The way into a network.
@@ -154,7 +171,7 @@ pub(crate) struct Token {
 #[must_use]
 pub(crate) fn sites(state: &mesh::State, uptime_ms: u64) -> Sites {
     Sites {
-        network: state.network.as_ref().map(|it| Network { id: it.id.to_string(), is_signer: it.is_signer }),
+        network: state.network.as_ref().map(network),
         joining: state.joining.as_ref().map(|joining| Joining {
             network: joining.network.to_string(),
             problem: joining.problem.as_ref().map(problem),
@@ -163,6 +180,18 @@ pub(crate) fn sites(state: &mesh::State, uptime_ms: u64) -> Sites {
         conflicts: state.conflicts.clone(),
         refused: state.refused.clone(),
     }
+}
+
+fn network(network: &mesh::Network) -> Network {
+    let signer = |signer: &mesh::Signer| Signer {
+        key: hex::encode(signer.key),
+        is_here: signer.is_here,
+        is_withdrawn: signer.is_withdrawn,
+        valid_until_unix_s: signer.valid_until_unix_s,
+        sites: signer.sites,
+    };
+    let signers = network.signers.iter().map(signer).collect();
+    Network { id: network.id.to_string(), is_signer: network.is_signer, signers }
 }
 
 /// A reason, as a sentence.

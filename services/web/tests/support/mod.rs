@@ -193,7 +193,7 @@ fn spawn_service(dir: &Path, name: &str, binary: &Path) -> (Service, std::fs::Fi
     let (ready, tell) = nix::unistd::pipe().unwrap();
     let uid = nix::unistd::getuid();
     let operations = "watch,check,apply,confirm,rollback,history,export,claim,credential,set-credential,identity,\
-                      create-network,make-token,join,revoke,rename,renew,rotate";
+                      create-network,appoint,make-token,join,revoke,rename,renew,rotate";
     let child = Command::new(binary)
         .env_clear()
         .env(context::SERVICE, name)

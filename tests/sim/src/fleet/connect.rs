@@ -1,31 +1,39 @@
 //! Connections of a fleet: calling, carrying, noticing that the far end is gone.
 
-use std::net::SocketAddr;
+use std::{
+    net::{IpAddr, SocketAddr},
+    rc::Rc,
+};
 
 use patronus_mesh::limit;
 use patronus_wire::{Message, encode_frame, take_frame};
 
 use super::{Coming, Fleet};
 use crate::{
+    charter,
+    nat::Nat,
     pipes::{Call, End, Pipe},
     site::Input,
 };
 
 /// Ways until TCP and TLS have shaken hands.
 const HANDSHAKE_WAYS: u64 = 4;
+/// In a fleet of more sites than these, messages on connections are handed over as they are instead of being parsed again.
+const PARSED: usize = 64;
 const SILENCE_MS: u64 = limit::CONNECTION_SILENCE_S * 1_000;
 const PATIENCE_MS: u64 = limit::CONNECTION_PATIENCE_S * 1_000;
 
 impl Fleet {
     /// All cuts heal; what waited passes.
     pub fn heal(&mut self) {
+        self.ways += 1;
         self.cut.heal();
         let all: Vec<u64> = self.pipes.open.keys().copied().collect();
         for number in all {
             for end in [0, 1] {
                 let held = self.pipes.open.get_mut(&number).map(|pipe| std::mem::take(&mut pipe.held[end]));
-                for bytes in held.unwrap_or_default() {
-                    self.carry(number, end, bytes);
+                for message in held.unwrap_or_default() {
+                    self.carry(number, end, message);
                 }
             }
             self.tell_gone(number);
@@ -88,7 +96,7 @@ impl Fleet {
         self.pipes.open.insert(pipe, made);
         for end in [0, 1] {
             self.schedule(ready_ms + SILENCE_MS, Coming::Silence { pipe, end });
-            self.schedule(ready_ms, Coming::Frame { pipe, end, bytes: Vec::new() });
+            self.schedule(ready_ms, Coming::Frame { pipe, end, message: None });
         }
     }
 
@@ -98,17 +106,20 @@ impl Fleet {
         self.schedule(at_ms, Coming::Dial { site, seed, number });
     }
 
-    pub(super) fn say(&mut self, site: u32, pipe: u64, message: &Message) {
+    pub(super) fn say(&mut self, site: u32, pipe: u64, message: Message) {
         let Some((end, open)) = self.end_of(site, pipe) else { return };
         if !open {
             return;
         }
-        let bytes = encode_frame(message).expect("what a core says fits");
+        let bytes = encode_frame(&message).expect("what a core says fits");
         self.meter.frame(site, bytes.len());
-        self.carry(pipe, 1 - end, bytes);
+        // What each parses for itself nobody shares: in a large fleet that is most of its memory.
+        let is_small = self.sites.len() <= PARSED;
+        let parsed = is_small.then(|| take_frame(&bytes).expect("whole").expect("by the rules").0);
+        self.carry(pipe, 1 - end, Rc::new(parsed.unwrap_or(message)));
     }
 
-    fn carry(&mut self, number: u64, to: End, bytes: Vec<u8>) {
+    fn carry(&mut self, number: u64, to: End, message: Rc<Message>) {
         let Some(pipe) = self.pipes.open.get_mut(&number) else { return };
         let [a, b] = pipe.sites;
         if self.cut.between(a, b) {
@@ -117,29 +128,35 @@ impl Fleet {
                 self.close(from, number);
                 self.give(from, Input::Closed(number));
             } else {
-                pipe.held[to].push(bytes);
+                pipe.held[to].push(message);
             }
             return;
         }
         let at_ms = pipe.arrives_ms[to].max(self.now_ms + self.weather.frame(&mut self.dice));
         pipe.arrives_ms[to] = at_ms;
-        self.schedule(at_ms, Coming::Frame { pipe: number, end: to, bytes });
+        self.schedule(at_ms, Coming::Frame { pipe: number, end: to, message: Some(message) });
     }
 
-    /// No bytes: the handshake is done.
-    pub(super) fn arrive(&mut self, number: u64, end: End, bytes: &[u8]) {
+    pub(super) fn arrive(&mut self, number: u64, end: End, message: Option<&Message>) {
         let Some(pipe) = self.pipes.open.get_mut(&number).filter(|pipe| pipe.open[end]) else { return };
         pipe.heard_ms[end] = self.now_ms;
         let (site, far) = (pipe.sites[end], pipe.sites[1 - end]);
-        if bytes.is_empty() {
+        let Some(message) = message else {
             let peer = self.sites[far as usize].public();
             // A port of its own for each connection, as callers have.
             let port = if end == 0 { pipe.called.port() } else { 1_024 + (number % 64_000) as u16 };
-            let source = SocketAddr::new(crate::charter::address(far), port);
+            let source = SocketAddr::new(self.seen_at(far), port);
             return self.give(site, Input::Opened(number, peer, source, end == 0));
-        }
-        let (message, _) = take_frame(bytes).expect("whole").expect("by the rules");
-        self.give(site, Input::Said(number, Box::new(message)));
+        };
+        self.give(site, Input::Said(number, Box::new(message.clone())));
+    }
+
+    /// Customers of one provider that has no address for each.
+    fn seen_at(&self, site: u32) -> IpAddr {
+        /// Fewer than a seed takes from one address.
+        const CUSTOMERS: u32 = 4;
+        let is_open = self.sites[site as usize].nat == Nat::Open;
+        charter::address(if is_open { site } else { site / CUSTOMERS * CUSTOMERS })
     }
 
     /// This end has closed it.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use patronus_lab::{Far, Namespace, Site, WireGuard, site::two_with_a_tunnel};
+use patronus_lab::{Far, Implementation as WireGuardOf, Namespace, Site, WireGuard, site::two_with_a_tunnel};
 use patronus_tunnel::noise::{Boring, Engine};
 use rustix::param::clock_ticks_per_second;
 
@@ -82,7 +82,7 @@ impl Pair {
                 endpoint: Some(([192, 0, 2, other], PORT).into()),
                 prefixes: vec![format!("10.{other}.0.0/16")],
             };
-            WireGuard::start(own, &command, [number; 32], PORT, &far)
+            WireGuard::start(own, WireGuardOf::Program(&command), [number; 32], PORT, &far)
         };
         let programs = (start(&sites.0, 1, 2), start(&sites.1, 2, 1));
         Ok(Self(Ends::Rival { sites, programs }))
@@ -106,7 +106,7 @@ impl Pair {
     pub(super) fn cpu_s(&self) -> Result<f64> {
         let pids = match &self.0 {
             Ends::Ours(sites) => [sites.0.service.pid(), sites.1.service.pid()],
-            Ends::Rival { programs, .. } => [Some(programs.0.pid()), Some(programs.1.pid())],
+            Ends::Rival { programs, .. } => [programs.0.pid(), programs.1.pid()],
         };
         let mut seconds = 0.0;
         for pid in pids {

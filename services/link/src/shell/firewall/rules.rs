@@ -11,7 +11,7 @@ use netlink_packet_netfilter::nftables::MetaKey;
 use patronus_ebpf_abi::MARK;
 use patronus_link::{
     datagram::CLIENT_PORT,
-    network::{DISCOVERY_PORT, LAN_DEVICE, SEED_PORT, TUNNEL_DEVICES, TUNNEL_PORTS},
+    network::{DISCOVERY_PORT, INNER_PORT, LAN_DEVICE, SEED_PORT, TUNNEL_DEVICES, TUNNEL_PORTS},
 };
 
 use super::expression::{
@@ -66,7 +66,10 @@ pub(super) fn input() -> Vec<Rule> {
     let neighbours = [is_v6(ICMPV6), on_link, payload_in(TRANSPORT_HEADER, 0, &[first], &[last])].concat();
     vec![
         [came_by(LO), verdict(ACCEPT)].concat(),
+        // A computer on the LAN is no site.
+        [came_by(LAN), is(UDP), to_port(INNER_PORT), verdict(DROP)].concat(),
         [came_by(LAN), verdict(ACCEPT)].concat(),
+        [came_by(TUNNELS), is(UDP), to_port(INNER_PORT), verdict(ACCEPT)].concat(),
         // Another site may see whether this box is there; its page is for the LAN.
         [came_by(TUNNELS), icmp(ECHO_REQUEST), verdict(ACCEPT)].concat(),
         [came_by(TUNNELS), icmp_v6(ECHO_REQUEST_V6), verdict(ACCEPT)].concat(),
@@ -89,6 +92,8 @@ pub(super) fn forward() -> Vec<Rule> {
     vec![
         [translated(), leaves_by(LAN), verdict(ACCEPT)].concat(),
         [translated(), came_by(LAN), source_there_is(LOCAL), verdict(ACCEPT)].concat(),
+        // With this site's own address as its source it would be taken for this site.
+        [is(UDP), to_port(INNER_PORT), verdict(DROP)].concat(),
         [came_by(LAN), leaves_by(TUNNELS), verdict(ACCEPT)].concat(),
         [came_by(TUNNELS), leaves_by(LAN), verdict(ACCEPT)].concat(),
     ]

@@ -1,4 +1,4 @@
-//! A tunnel that carries while strangers send what they can.
+//! A tunnel that carries while a stranger sends what strangers can, as fast as the line takes it.
 
 use std::{
     net::UdpSocket,
@@ -6,39 +6,56 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    thread::sleep,
+    time::Duration,
 };
 
+use patronus_lab::{
+    Site,
+    carry::{self, MEGABYTE, tcp},
+    site::two_with_a_tunnel,
+};
 use patronus_tunnel::noise::{Boring, Engine, Session};
 
-use crate::lab::{MEGABYTE, tcp, two_with_a_tunnel};
+use crate::TUNNEL;
 
-/// Rounds of one datagram of each kind, per millisecond: 40,000 datagrams a second.
-const ROUNDS_PER_MS: u128 = 10;
+/// One datagram of each kind this often. The machine executes 125 million instructions a second: this is a third of what it can do.
+const ROUND_EVERY: Duration = Duration::from_millis(4);
 /// So many must have been sent for the test to mean something.
-const FLOOD_AT_LEAST: u64 = 10_000;
+const FLOOD_AT_LEAST: u64 = 4_000;
+/// What goes through the tunnel meanwhile, at an even pace.
+const DATAGRAMS: usize = 2_000;
+const DATAGRAM_EVERY: Duration = Duration::from_millis(5);
+/// At most one in a hundred may be lost.
+const ARRIVE_AT_LEAST: usize = DATAGRAMS - DATAGRAMS / 100;
 
-#[test]
-fn a_flood_of_garbage_and_of_handshakes_does_not_end_or_starve_a_tunnel() {
-    let (a, b) = two_with_a_tunnel();
+pub(crate) fn an_established_tunnel_loses_at_most_one_packet_in_a_hundred() {
+    let (a, b) = two_with_a_tunnel(TUNNEL.as_ref());
     a.namespace.ip(&["addr", "add", "192.0.2.66/24", "dev", "eth0"]);
     let key = b.keys(1)[0].0;
     let stop = Arc::new(AtomicBool::new(false));
-    let flood = {
+    let stranger = {
         let stop = Arc::clone(&stop);
         a.namespace.run(move || flood(&key, &stop))
     };
-    tcp(&a, &b, &b.address(), 20 * MEGABYTE);
-    tcp(&b, &a, &a.address(), 20 * MEGABYTE);
+    let arrived = carry::stream(&a.namespace, &b.namespace, &b.address(), DATAGRAMS, DATAGRAM_EVERY);
+    tcp(&a.namespace, &b.namespace, &b.address(), MEGABYTE);
+    tcp(&b.namespace, &a.namespace, &a.address(), MEGABYTE);
     stop.store(true, Ordering::Relaxed);
-    let (sent, answers) = flood.join().unwrap();
-    assert!(sent > FLOOD_AT_LEAST, "{sent}");
-    let state = b.wait_for("counts", |state| state.rejected.contains_key("not-wireguard"));
+    let (sent, answers) = stranger.join().unwrap();
+    println!("{arrived} of {DATAGRAMS} datagrams arrived during a flood of {sent}");
+    assert!(sent >= FLOOD_AT_LEAST, "{sent}");
+    assert!(arrived >= ARRIVE_AT_LEAST, "{arrived} of {DATAGRAMS}");
+    assert_eq!(answers, 0, "a stranger heard something");
+    everything_is_counted(&b);
+    b.wait_up(1);
+}
+
+fn everything_is_counted(site: &Site) {
+    let state = site.wait_for("counts", |state| state.rejected.contains_key("not-wireguard"));
     let rejected = |name: &str| state.rejected.get(name).copied().unwrap_or(0);
     assert!(rejected("unknown-session") > 0 && rejected("stranger") > 0 && rejected("unknown-peer") > 0, "{state:?}");
     assert!(rejected("source-budget") + rejected("cookie") > 0, "{state:?}");
-    assert_eq!(answers, 0, "a stranger heard something");
-    b.wait_up(1);
 }
 
 /// Sends one of each kind in turn; returns how many, and how many answers came but for cookie replies, which only those get who know
@@ -55,13 +72,8 @@ fn flood(key: &[u8; 32], stop: &AtomicBool) -> (u64, u64) {
     let data = [vec![4, 0, 0, 0], vec![0xee; 1400]].concat();
     let kinds = [vec![0xff; 1400], data, initiation(&[0x55; 32]), initiation(key)];
     let (mut sent, mut answers, mut heard) = (0, 0, [0; 2000]);
-    let (started, mut rounds) = (Instant::now(), 0);
     while !stop.load(Ordering::Relaxed) {
-        if started.elapsed().as_millis() * ROUNDS_PER_MS < rounds {
-            std::thread::sleep(Duration::from_millis(1));
-            continue;
-        }
-        rounds += 1;
+        sleep(ROUND_EVERY);
         for datagram in &kinds {
             sent += u64::from(socket.send(datagram).is_ok());
         }

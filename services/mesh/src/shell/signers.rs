@@ -1,0 +1,93 @@
+//! What a person does with the recovery key: make this box a signer, withdraw another.
+//!
+//! *Never does*: keep the root's key: it is used where it comes in, and gone.
+//! *Spec*: `docs/membership.md`, section "Signers".
+
+use ed25519_dalek::SigningKey;
+use patronus_ipc::mesh::Reply;
+use patronus_mesh::{Now, Wallclock, limit, signers};
+use patronus_types::RootSecret;
+use patronus_wire::{Bundle, IdentityKey, SignerCertificate, Verified};
+
+use super::{
+    Fatal, moment,
+    phase::Phase,
+    requests::{Answered, no},
+    service::Service,
+};
+
+/// A signer that will be none soon.
+pub(crate) struct Withdrawal {
+    due_ms: u64,
+    certificate: Verified<SignerCertificate>,
+}
+
+impl Withdrawal {
+    /// When it is said, on the monotonic clock in milliseconds.
+    pub(crate) const fn due_ms(&self) -> u64 {
+        self.due_ms
+    }
+}
+
+impl Service {
+    pub(crate) fn make_signer(&mut self, root: &RootSecret, now: Now) -> Answered {
+        let Phase::Member(member) = &mut self.phase else { return no("no-network") };
+        // One that was withdrawn is none for ever: the box gets another.
+        let signer = match member.signer.clone().filter(|_| member.is_signer()) {
+            Some(signer) => signer,
+            None => SigningKey::from_bytes(&moment::random()?),
+        };
+        let appointed =
+            signers::appoint(&signing_key(root), IdentityKey::from(&signer), member.mesh.roster(), now_s(now));
+        match appointed {
+            Ok(certificate) => {
+                member.mesh.handle_own(certified(certificate), now);
+                self.store.save_signer(&signer, member.mesh.roster())?;
+                member.signer = Some(signer);
+                Ok(Ok(Reply::Accepted))
+            }
+            Err(error) => no(error),
+        }
+    }
+
+    pub(crate) fn withdraw_signer(&mut self, root: &RootSecret, signer: &[u8; 32], now: Now) -> Answered {
+        let Phase::Member(member) = &self.phase else { return no("no-network") };
+        let Ok(signer) = IdentityKey::from_bytes(signer) else { return no("signer-unknown") };
+        if member.signer.as_ref().is_some_and(|own| IdentityKey::from(own) == signer) {
+            return no("own-signer");
+        }
+        let certificate = match signers::withdraw(&signing_key(root), signer, member.mesh.roster(), now_s(now)) {
+            Ok(certificate) => certificate,
+            Err(error) => return no(error),
+        };
+        let stays = self.registered(now, |registrar| registrar.succeed(&signer));
+        let answered = self.take_over(stays, now)?;
+        if answered.is_ok() {
+            let due_ms = now.ms.saturating_add(limit::WITHDRAW_AFTER_MS);
+            self.withdrawal = Some(Withdrawal { due_ms, certificate });
+        }
+        Ok(answered)
+    }
+
+    /// Says that a signer is none any more, once the others know what stays.
+    pub(crate) fn withdraw_due(&mut self, now: Now) -> Result<(), Fatal> {
+        if let Some(withdrawal) = self.withdrawal.take_if(|withdrawal| now.ms >= withdrawal.due_ms) {
+            tracing::warn!(signer = ?withdrawal.certificate.signer, "signer withdrawn");
+            self.take_over(Ok(certified(withdrawal.certificate)), now)?.ok();
+        }
+        Ok(())
+    }
+}
+
+fn signing_key(root: &RootSecret) -> SigningKey {
+    SigningKey::from_bytes(&root.0)
+}
+
+fn certified(certificate: Verified<SignerCertificate>) -> Bundle {
+    Bundle { signers: vec![certificate.into_unverified()], ..Bundle::default() }
+}
+
+const fn now_s(now: Now) -> u64 {
+    let (Wallclock::Known(now_s) | Wallclock::AtLeast(now_s)) = now.clock;
+    now_s
+}
