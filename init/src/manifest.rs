@@ -156,6 +156,8 @@ pub enum SyscallGroup {
     ClockSet,
     /// Making TUN devices.
     Tun,
+    /// Programs and tables in the kernel.
+    Bpf,
 }
 
 /// A capability by its name without `CAP_`.

@@ -196,13 +196,13 @@ pub fn make_state_dir(service: &Service) -> io::Result<()> {
     chown(&path, Some(service.uid), Some(service.uid))
 }
 
-/// Gives a service the devices that it may write: in the kernel's own tree they are root's alone.
+/// Gives a service the devices that it may write, and the place for pins: in the kernel's own tree they are root's alone.
 ///
 /// # Errors
 /// If there is no such device; the service then starts without.
 pub fn give_devices(service: &Service) -> io::Result<()> {
     use std::os::unix::fs::chown;
-    let devices = service.write.iter().filter(|path| paths::is_device(path));
+    let devices = service.write.iter().filter(|path| paths::is_given(path));
     devices.into_iter().try_for_each(|path| chown(path, Some(service.uid), Some(service.uid)))
 }
 

@@ -8,6 +8,7 @@ mod assemble;
 mod binaries;
 mod cache;
 mod deliver;
+pub mod ebpf;
 mod kernel;
 mod loader;
 mod reproduce;

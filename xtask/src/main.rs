@@ -27,6 +27,8 @@ struct Cli {
 enum Task {
     /// Build the image into `target/image`.
     Image(build::ImageArgs),
+    /// Build the eBPF object into `target/ebpf`, where tests look for it.
+    Ebpf,
     /// Build the last commit in two directories and compare.
     Reproduce,
     /// Build the image, boot it, and say where its page is.
@@ -43,6 +45,7 @@ fn main() -> Result<()> {
     let workspace = Workspace::find()?;
     match Cli::parse().task {
         Task::Image(args) => build::command::image(&workspace, &args),
+        Task::Ebpf => build::ebpf::object(&workspace).map(|object| println!("object     {}", object.display())),
         Task::Reproduce => build::reproduce(&workspace),
         Task::Run(args) => run::run(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),

@@ -7,7 +7,7 @@ use std::{
 
 use thiserror::Error;
 
-use crate::sandbox::paths::is_device;
+use crate::sandbox::paths::is_given;
 
 use super::{Callers, LEAST_UID, MAX_FILES, MAX_SERVICES, Service};
 
@@ -77,9 +77,9 @@ fn check_identity(service: &Service, before: &[Service]) -> Result<(), Fault> {
     if before.iter().any(|other| other.name == service.name) {
         return fault("name", "is used twice");
     }
-    let device = |path: &&PathBuf| is_device(path) && before.iter().any(|other| other.write.contains(path));
-    if let Some(device) = service.write.iter().find(device) {
-        return Err(("write", format!("\"{}\" is another service's device already", device.display())));
+    let taken = |path: &&PathBuf| is_given(path) && before.iter().any(|other| other.write.contains(path));
+    if let Some(path) = service.write.iter().find(taken) {
+        return Err(("write", format!("\"{}\" belongs to another service already", path.display())));
     }
     if let Some(other) = before.iter().find(|other| other.uid == service.uid) {
         return Err(("uid", format!("{} belongs to \"{}\" already", service.uid, other.name)));

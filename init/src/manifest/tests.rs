@@ -10,7 +10,7 @@ fn refused(change: impl Fn(&str) -> String) -> String {
 fn the_shipped_manifest_is_valid() {
     let manifest: Manifest = SHIPPED.parse().unwrap();
     let names: Vec<&str> = manifest.services().iter().map(|service| service.name.as_str()).collect();
-    assert_eq!(names, ["config", "link", "clock", "web", "tunnel", "mesh"]);
+    assert_eq!(names, ["config", "link", "clock", "web", "tunnel", "datapath", "mesh"]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_refusal_names_the_entry_and_the_field() {
         (
             "/sys/class/net\", \"/sys/devices\", \"/sys/bus\"]\n# Forwarding, router advertisements and the like, per device.\nwrite = [",
             "/sys/class/net\"]\nwrite = [\"/dev/net/tun\", ",
-            "service \"tunnel\": write \"/dev/net/tun\" is another service's device already",
+            "service \"tunnel\": write \"/dev/net/tun\" belongs to another service already",
         ),
         ("cpu_weight = 200", "cpu_weight = 10001", "service \"link\": cpu_weight is 10001, must be 1 to 10000"),
         ("files_max = 1024", "files_max = 4001", "service \"web\": files_max is 4001, must be 16 to 4000"),
@@ -114,7 +114,7 @@ fn a_refusal_names_the_entry_and_the_field() {
 fn services_that_wait_for_each_other_are_refused() {
     let message =
         refused(|shipped| shipped.replacen("side by side.\nneeds = []", "side by side.\nneeds = [\"clock\"]", 1));
-    assert_eq!(message, "services need each other in a circle: link, clock, tunnel, mesh");
+    assert_eq!(message, "services need each other in a circle: link, clock, tunnel, datapath, mesh");
 }
 
 #[test]

@@ -41,6 +41,15 @@ pub fn is_device(path: &Path) -> bool {
     path.starts_with("/dev")
 }
 
+/// Where the kernel keeps what is pinned.
+const PINS: &str = "/sys/fs/bpf";
+
+/// Whether the path, which is root's, is given to the one service that may write it.
+#[must_use]
+pub fn is_given(path: &Path) -> bool {
+    is_device(path) || path == Path::new(PINS)
+}
+
 /// Where a service keeps its state.
 #[must_use]
 pub fn state_dir(service: &Service) -> PathBuf {

@@ -77,6 +77,7 @@ fn uses(group: SyscallGroup) -> &'static [Use] {
         SyscallGroup::Packet => table::PACKET,
         SyscallGroup::ClockSet => table::CLOCK_SET,
         SyscallGroup::Tun => table::TUN,
+        SyscallGroup::Bpf => table::BPF,
     }
 }
 
@@ -102,7 +103,7 @@ mod tests {
     use super::*;
     use crate::manifest::Manifest;
 
-    const ALL: [SyscallGroup; 9] = [
+    const ALL: [SyscallGroup; 10] = [
         SyscallGroup::Base,
         SyscallGroup::Files,
         SyscallGroup::Tcp,
@@ -112,6 +113,7 @@ mod tests {
         SyscallGroup::Packet,
         SyscallGroup::ClockSet,
         SyscallGroup::Tun,
+        SyscallGroup::Bpf,
     ];
 
     #[test]
@@ -135,7 +137,6 @@ mod tests {
             libc::SYS_chroot,
             libc::SYS_unshare,
             libc::SYS_setns,
-            libc::SYS_bpf,
             libc::SYS_reboot,
             libc::SYS_kexec_load,
             libc::SYS_init_module,
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kinds_of_sockets_that_each_shipped_service_opens_and_who_listens_and_who_makes_devices() {
+    fn the_kinds_of_sockets_that_each_shipped_service_opens_and_who_listens_and_who_makes_devices_and_programs() {
         let manifest: Manifest = include_str!("../../services.toml").parse().unwrap();
         let who = |allowed: &dyn Fn(&Use) -> bool| -> Vec<&str> {
             let services = manifest.services().iter().filter(|service| uses_of(service).any(allowed));
@@ -188,6 +189,7 @@ mod tests {
             }
         };
         assert_eq!(who(&asks(libc::TUNSETIFF)), ["tunnel"]);
+        assert_eq!(who(&|(number, _)| *number == libc::SYS_bpf), ["datapath"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ fn main() -> ExitCode {
     match Path::new(&path).file_name().and_then(|name| name.to_str()) {
         Some("clock") => patronus_clock::main(),
         Some("config") => patronus_config::main(),
+        Some("datapath") => patronus_datapath::main(),
         Some("link") => patronus_link::main(),
         Some("mesh") => patronus_mesh::main(),
         Some("tunnel") => patronus_tunnel::main(),

@@ -66,6 +66,8 @@ pub(crate) enum Command {
     },
     /// The paths to other sites.
     Paths,
+    /// Who on the LAN talks to whom on the Internet, and what was not carried.
+    Flows,
     /// What happened in the network.
     Events {
         /// Go on until interrupted.

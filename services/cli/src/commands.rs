@@ -41,6 +41,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
         Command::Events { follow, cursor } => {
             return events::run(&client, cursor.as_deref(), *follow, arguments.json).await;
         }
+        Command::Flows => print(&client.ask_json("GET", "/api/flows", Content::Nothing).await?, show::flows),
         Command::Paths => print(&client.ask_json("GET", "/api/sdwan/paths", Content::Nothing).await?, show::paths),
         Command::Reboot => {
             let answer = client.ask_json("POST", "/api/system/reboot", Content::Json(json!({}))).await?;

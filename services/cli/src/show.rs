@@ -1,11 +1,13 @@
 //! Answers as text for people.
 
+mod flows;
 mod sdwan;
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
+pub(crate) use flows::flows;
 pub(crate) use sdwan::{event, paths, signers, site, sites, tokens};
 
 /// `/api/status`.

@@ -17,6 +17,7 @@ mod sys;
 
 pub mod clock;
 pub mod config;
+pub mod datapath;
 pub mod init;
 pub mod link;
 pub mod mesh;

@@ -5,6 +5,7 @@
 
 mod configuration;
 mod events;
+mod flows;
 mod machine;
 mod network;
 mod paths;
@@ -99,6 +100,8 @@ pub(crate) async fn run(handler: Handler, app: &Arc<App>, call: &Call) -> Reply 
         Handler::PathsPage => paths::page(app, call),
         Handler::RotateForm => paths::rotate_form(app, call).await,
         Handler::ApiPaths => paths::api_paths(app),
+        Handler::FlowsPage => flows::page(app, call).await,
+        Handler::ApiFlows => flows::api_flows(app).await,
         Handler::ApiEvents => events::api_events(app, call),
         Handler::ApiRotate => paths::api_rotate(app, call).await,
     }

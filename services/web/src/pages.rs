@@ -5,6 +5,7 @@
 //! *Spec*: WCAG 2.2 AA; `docs/adr/0003-front-door.md`, section "Pages".
 
 pub(crate) mod configuration;
+pub(crate) mod flows;
 mod layout;
 mod login;
 pub(crate) mod logs;

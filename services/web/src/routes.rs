@@ -105,6 +105,7 @@ pub enum Handler {
     WithdrawSignerForm,
     JoinForm,
     PathsPage,
+    FlowsPage,
     RotateForm,
     LogsPage,
     SystemPage,
@@ -131,6 +132,7 @@ pub enum Handler {
     ApiPassword,
     ApiSites,
     ApiPaths,
+    ApiFlows,
     ApiTokens,
     ApiToken,
     ApiCreateNetwork,
@@ -212,6 +214,7 @@ table! {
     POST   "/network/join"            Claimed Administrator Token  Form    Small JoinForm           "Join a network with a token"
     GET    "/paths"                   Claimed Administrator Read   Nothing No    PathsPage          "Paths page"
     POST   "/paths/rotate"            Claimed Administrator Token  Form    Small RotateForm         "Give an uplink a new WireGuard key"
+    GET    "/flows"                   Claimed Administrator Read   Nothing No    FlowsPage          "Flows page"
     GET    "/logs"                    Claimed Administrator Read   Nothing No    LogsPage           "Logs page"
     GET    "/system"                  Claimed Administrator Read   Nothing No    SystemPage         "System page"
     POST   "/system/reboot"           Claimed Administrator Token  Form    Small RebootForm         "Restart the router"
@@ -227,6 +230,7 @@ table! {
     GET    "/api/status"              Claimed Administrator Read   Nothing No    ApiStatus          "The machine, its uplinks and its LAN"
     GET    "/api/services"            Claimed Administrator Read   Nothing No    ApiServices        "Every service with its state"
     GET    "/api/logs"                Claimed Administrator Read   Nothing No    ApiLogs            "Log lines: ?source=NAME&after=SEQUENCE"
+    GET    "/api/flows"               Claimed Administrator Read   Nothing No    ApiFlows           "Flows between LAN and Internet, and what was not carried"
     GET    "/api/config"              Claimed Administrator Read   Nothing No    ApiConfig          "The configuration as TOML: ?generation=N"
     PUT    "/api/config"              Claimed Administrator Bearer Toml    Large ApiConfigApply     "Apply: ?base=GENERATION&confirm_within_s=SECONDS"
     POST   "/api/config/check"        Claimed Administrator Bearer Toml    Large ApiConfigCheck     "Check without applying"

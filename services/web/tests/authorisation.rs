@@ -61,6 +61,8 @@ const TABLE: &[Line] = &[
     ("POST",   "/network/join",           Claimed,   Administrator, FORM, "token=x",                         422),
     ("GET",    "/paths",                  Claimed,   Administrator, "",   "",                                200),
     ("POST",   "/paths/rotate",           Claimed,   Administrator, FORM, "slot=15",                         422),
+    ("GET",    "/flows",                  Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/api/flows",              Claimed,   Administrator, "",   "",                                200),
     ("GET",    "/api/sdwan/sites",        Claimed,   Administrator, "",   "",                                200),
     ("GET",    "/api/sdwan/paths",        Claimed,   Administrator, "",   "",                                200),
     ("GET",    "/api/sdwan/tokens",       Claimed,   Administrator, "",   "",                                200),

@@ -24,7 +24,8 @@ use rustix::{
 use crate::{Namespace, Sockets};
 
 /// A test runs as root and stands in for all of a service's callers.
-const CALLERS: &str = "0=watch,apply,rotate,create-network,appoint,make-token,join,revoke,rename,renew,claim,identity";
+const CALLERS: &str =
+    "0=watch,apply,rotate,create-network,appoint,make-token,join,revoke,rename,renew,claim,identity,flows";
 
 /// As whom a service runs, and with which capabilities: arguments of `setpriv`.
 #[derive(Clone, Debug)]

@@ -21,7 +21,7 @@ use super::kernel::{self, Kernel};
 use super::loader::{self, Loader};
 use super::shell::run;
 use super::variant::{Formats, Variant};
-use super::{deliver, packages, stamp};
+use super::{deliver, ebpf, packages, stamp};
 use crate::progress;
 use crate::workspace::Workspace;
 
@@ -69,6 +69,7 @@ pub fn image(workspace: &Workspace, variant: &Variant) -> Result<BuiltImage> {
         loader: loader::fetch(workspace)?,
         kernel: kernel::build(workspace)?,
         programs: binaries::build(workspace, variant)?,
+        object: std::fs::read(ebpf::object(workspace)?).context("read the eBPF object")?,
         epoch_s: commit_time(workspace),
     };
     let output = variant.directory(workspace);
@@ -90,6 +91,8 @@ pub(super) struct Parts {
     pub(super) loader: Loader,
     pub(super) kernel: Kernel,
     pub(super) programs: Programs,
+    /// The eBPF programs.
+    pub(super) object: Vec<u8>,
     pub(super) epoch_s: u64,
 }
 
@@ -145,6 +148,7 @@ fn write_root(workspace: &Workspace, parts: &Parts, image: &Path) -> Result<Root
     tree.data("etc/patronus/services.toml", parts.programs.manifest.as_bytes())?;
     tree.data("etc/patronus/version", format!("{}\n", workspace.version()))?;
     tree.data("etc/patronus/build-time", format!("{}\n", parts.epoch_s))?;
+    tree.data("usr/share/patronus/datapath.o", parts.object.as_slice())?;
     tree.data("usr/share/patronus/data.template", template::packed(parts.epoch_s)?)?;
     let data_bytes = erofs::make(&tree, image, parts.epoch_s)?;
     let root_hash = verity::append(image, data_bytes)?;

@@ -40,6 +40,7 @@ pub(super) fn inputs(workspace: &Workspace, variant: &Variant, parts: &Parts) ->
         ("skeleton", skeleton.as_bytes()),
         ("programs", programs.as_bytes()),
         ("init", &parts.programs.init),
+        ("eBPF object", &parts.object),
         ("manifest", parts.programs.manifest.as_bytes()),
         ("variant", format!("{variant:?}").as_bytes()),
         ("time", parts.epoch_s.to_string().as_bytes()),

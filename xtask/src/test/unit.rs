@@ -5,7 +5,11 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::tally::Tally;
-use crate::{build::packages, progress, workspace::Workspace};
+use crate::{
+    build::{ebpf, packages},
+    progress,
+    workspace::Workspace,
+};
 
 /// Machines for tests; the group `qemu` starts them.
 const MACHINES: &str = "patronus-qemu";
@@ -21,6 +25,7 @@ const DENY_VERSION: &str = "0.20.2";
 pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     packages::ensure(packages::IMAGE_TOOLS)?;
     packages::ensure(PACKAGES)?;
+    ebpf::object(workspace)?;
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO"));
         command.current_dir(&workspace.root).args(arguments);

@@ -124,6 +124,28 @@ pub(super) const TUN: &[Use] = &[
     (SYS_ioctl, &[is(1, TUNSETPERSIST as c_int)]), (SYS_ioctl, &[is(1, SIOCGIFMTU as c_int)]),
 ];
 
+/// Programs, tables and where they hang, made, pinned and replaced by their owner. Not: what other programs and tables there are, and programs
+/// that trace.
+pub(super) const BPF: &[Use] = &[
+    (SYS_bpf, &[is(0, BPF_MAP_CREATE)]), (SYS_bpf, &[is(0, BPF_MAP_LOOKUP_ELEM)]), (SYS_bpf, &[is(0, BPF_MAP_UPDATE_ELEM)]),
+    (SYS_bpf, &[is(0, BPF_MAP_DELETE_ELEM)]), (SYS_bpf, &[is(0, BPF_MAP_GET_NEXT_KEY)]), (SYS_bpf, &[is(0, BPF_PROG_LOAD)]),
+    (SYS_bpf, &[is(0, BPF_OBJ_PIN)]), (SYS_bpf, &[is(0, BPF_OBJ_GET)]), (SYS_bpf, &[is(0, BPF_OBJ_GET_INFO_BY_FD)]),
+    (SYS_bpf, &[is(0, BPF_LINK_CREATE)]), (SYS_bpf, &[is(0, BPF_LINK_UPDATE)]),
+    (SYS_ioctl, &[is(1, SIOCGIFINDEX as c_int)]),
+];
+
+/// `enum bpf_cmd` of `linux/bpf.h`; the C library's header does not have it.
+const BPF_MAP_CREATE: c_int = 0;
+const BPF_MAP_LOOKUP_ELEM: c_int = 1;
+const BPF_MAP_UPDATE_ELEM: c_int = 2;
+const BPF_MAP_DELETE_ELEM: c_int = 3;
+const BPF_MAP_GET_NEXT_KEY: c_int = 4;
+const BPF_PROG_LOAD: c_int = 5;
+const BPF_OBJ_PIN: c_int = 6;
+const BPF_OBJ_GET: c_int = 7;
+const BPF_OBJ_GET_INFO_BY_FD: c_int = 15;
+const BPF_LINK_CREATE: c_int = 28;
+const BPF_LINK_UPDATE: c_int = 29;
 /// `linux/prctl.h`; too new for the C library's header.
 const PR_GET_AUXV: c_int = 0x4155_5856;
 /// `ethtool`'s request; the C library's header has it elsewhere.

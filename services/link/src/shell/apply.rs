@@ -47,6 +47,7 @@ pub(crate) async fn apply(handle: &Handle, picture: &Picture, change: &Change) -
         Change::AddBridge(mac) => {
             let bridge = LinkBridge::new(LAN_DEVICE).down().address(mac.0.to_vec());
             handle.link().add(bridge.build()).execute().await?;
+            sysfs::take_translated(LAN_DEVICE)?;
         }
         Change::SetBridgeMac(mac) => {
             let address = LinkAttribute::Address(mac.0.to_vec());

@@ -1,7 +1,8 @@
 //! What the kernel tells through `/sys` and `/proc/sys` and not through netlink.
 //!
 //! *Does*: a port's place, driver and speed; its IPv6 settings, read and written.
-//! *Never does*: write anything but what [`forward`] says, and what [`set_ipv6_mode`] writes below `/proc/sys/net/ipv6/conf/DEVICE`.
+//! *Never does*: write anything but what [`forward`] and [`take_translated`] say, and what [`set_ipv6_mode`] writes below
+//! `/proc/sys/net/ipv6/conf/DEVICE`.
 //! *Spec*: Linux `Documentation/networking/ip-sysctl.rst`.
 
 use std::{fs, io, path::Path};
@@ -23,6 +24,12 @@ pub(crate) fn forward() -> io::Result<()> {
         let is_set = fs::read_to_string(setting)?.trim() == "1";
         if is_set { Ok(()) } else { fs::write(setting, "1") }
     })
+}
+
+/// Lets packets in by this bridge that have an address of the box as their source: those that the datapath has translated there. The packet
+/// filter, which must be there before, drops all others.
+pub(crate) fn take_translated(bridge: &str) -> io::Result<()> {
+    fs::write(format!("/proc/sys/net/ipv4/conf/{bridge}/accept_local"), "1")
 }
 
 /// Where the port sits, by bus address; empty for virtual ports.

@@ -7,6 +7,7 @@ const PAGES: &[(&str, &str)] = &[
     ("/", "Status"),
     ("/sites", "Sites"),
     ("/paths", "Paths"),
+    ("/flows", "Flows"),
     ("/configuration", "Configuration"),
     ("/logs", "Logs"),
     ("/system", "System"),

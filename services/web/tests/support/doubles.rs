@@ -1,4 +1,4 @@
-//! Plays the parts of `init`, `link` and `clock` over their real protocol.
+//! Plays the parts of `init`, `link`, `clock` and `datapath` over their real protocol.
 
 use std::{
     os::unix::net::UnixListener,
@@ -6,17 +6,18 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use patronus_ipc::{Access, Answer, Handler, Protocol, clock, init, link};
+use patronus_ipc::{Access, Answer, Handler, Protocol, clock, datapath, init, link};
 use patronus_types::{Generation, MacAddr};
 use tokio::sync::watch;
 
 type Console = Arc<Mutex<init::ConsoleFacts>>;
 type Asked = Arc<Mutex<Vec<init::Request>>>;
 
-/// Starts all three on a thread of their own.
+/// Starts all of them on a thread of their own.
 pub fn start(ipc_dir: &Path, number: u8) -> (Console, Asked) {
     let listen = |name: &str| UnixListener::bind(ipc_dir.join(format!("{name}.sock"))).unwrap();
     let (init_socket, link_socket, clock_socket) = (listen("init"), listen("link"), listen("clock"));
+    let datapath_socket = listen("datapath");
     let (console, asked) = (Console::default(), Asked::default());
     let init_part = InitPart { console: Arc::clone(&console), asked: Arc::clone(&asked) };
     std::thread::spawn(move || {
@@ -38,6 +39,11 @@ pub fn start(ipc_dir: &Path, number: u8) -> (Console, Asked) {
                     access(&["watch"]),
                     Arc::new(Constant(watch::Sender::new(time())))
                 ),
+                patronus_ipc::serve::<datapath::Datapath>(
+                    datapath_socket,
+                    access(&["watch", "flows"]),
+                    Arc::new(DatapathPart)
+                ),
             );
         });
     });
@@ -50,6 +56,41 @@ fn access(operations: &[&str]) -> Access {
         access.grant(nix::unistd::getuid().as_raw(), operation);
     }
     access
+}
+
+/// One flow, and a few packets that were not carried.
+struct DatapathPart;
+
+impl Handler<datapath::Datapath> for DatapathPart {
+    async fn handle(&self, _uid: u32, request: datapath::Request) -> Answer<datapath::Datapath> {
+        Answer::Once(match request {
+            datapath::Request::Watch => datapath::Reply::State(Box::new(datapath::State {
+                generation: Generation(1),
+                lan: Some("192.168.42.0/24".parse().unwrap()),
+                uplinks: vec![datapath::Uplink {
+                    name: "wan".parse().unwrap(),
+                    port: "eth0".parse().unwrap(),
+                    address: [203, 0, 113, 7].into(),
+                    mtu: 1500,
+                }],
+                flows: 1,
+                flows_max: 8192,
+                not_carried: [("unsolicited".to_owned(), 3)].into(),
+            })),
+            datapath::Request::Flows => datapath::Reply::Flows(vec![datapath::Flow {
+                protocol: 6,
+                inside: "192.168.42.77:50000".parse().unwrap(),
+                remote: "198.51.100.7:443".parse().unwrap(),
+                outside: "203.0.113.7:2000".parse().unwrap(),
+                uplink: Some("wan".parse().unwrap()),
+                answered: true,
+                sent: datapath::Traffic { packets: 10, bytes: 1500 },
+                received: datapath::Traffic { packets: 20, bytes: 30_000 },
+                age_s: 65,
+                ends_in_s: 7000,
+            }]),
+        })
+    }
 }
 
 /// A service whose state does not change.

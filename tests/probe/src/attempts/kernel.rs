@@ -2,13 +2,18 @@
 //! or fails with another error than a refusal.
 #![forbid(unsafe_code)]
 
+use std::io;
+
 use rustix::thread::CapabilitySet;
 
-use super::{Attempt, call};
+use super::{Attempt, Outcome, call};
 use crate::sys::Word::{Number, Text};
 
 /// `LINUX_REBOOT_CMD_CAD_OFF`: what PID 1 has set already.
 const CAD_OFF: i64 = 0;
+/// `BPF_PROG_GET_FD_BY_ID` and `BPF_RAW_TRACEPOINT_OPEN` of `linux/bpf.h`.
+const PROG_GET_FD_BY_ID: i64 = 13;
+const RAW_TRACEPOINT_OPEN: i64 = 17;
 
 pub(super) const ATTEMPTS: &[Attempt] = &[
     Attempt::new("mount", |_| {
@@ -22,7 +27,10 @@ pub(super) const ATTEMPTS: &[Attempt] = &[
     Attempt::new("unshare users", |_| call(libc::SYS_unshare, &[Number(libc::CLONE_NEWUSER.into())])),
     Attempt::new("unshare the network", |_| call(libc::SYS_unshare, &[Number(libc::CLONE_NEWNET.into())])),
     Attempt::new("join a namespace", |_| call(libc::SYS_setns, &[Number(0), Number(0)])),
-    Attempt::new("load a program into the kernel (bpf)", |_| call(libc::SYS_bpf, &[Number(0), Number(0), Number(0)])),
+    Attempt::new("load a program into the kernel (bpf)", |_| call(libc::SYS_bpf, &[Number(0), Number(0), Number(0)]))
+        .unless(CapabilitySet::BPF),
+    Attempt::new("take somebody's program by its number (bpf)", |_| bpf(PROG_GET_FD_BY_ID)),
+    Attempt::new("trace the kernel (bpf)", |_| bpf(RAW_TRACEPOINT_OPEN)),
     Attempt::new("load a kernel", |_| call(libc::SYS_kexec_load, &[])),
     Attempt::new("load a kernel from a file", |_| call(libc::SYS_kexec_file_load, &[Number(-1), Number(-1)])),
     Attempt::new("load a module", |_| call(libc::SYS_init_module, &[Number(0), Number(0), Text(c"")])),
@@ -52,3 +60,7 @@ pub(super) const ATTEMPTS: &[Attempt] = &[
     Attempt::new("filter its own calls", |_| call(libc::SYS_seccomp, &[Number(0), Number(0), Number(0)])),
     Attempt::new("take another descriptor (pidfd)", |_| call(libc::SYS_pidfd_open, &[Number(1), Number(0)])),
 ];
+
+fn bpf(command: i64) -> io::Result<Outcome> {
+    call(libc::SYS_bpf, &[Number(command), Number(0), Number(0)])
+}

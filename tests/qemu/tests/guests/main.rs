@@ -6,6 +6,7 @@ mod boots;
 mod budget;
 mod data;
 mod first_boot;
+mod internet;
 mod kernel;
 mod mesh;
 mod power;

@@ -15,7 +15,7 @@ use crate::story::{Api, BOOT, FirstBoot, Router};
 /// A killed service is back within this time: back-off begins at 100 ms, the machine is emulated.
 const BACK_LIMIT: Duration = Duration::from_secs(60);
 /// The services that ship, by the manifest.
-const SERVICES: [&str; 6] = ["config", "link", "clock", "web", "tunnel", "mesh"];
+const SERVICES: [&str; 7] = ["config", "link", "clock", "web", "tunnel", "datapath", "mesh"];
 
 /// A process as the agent shows it.
 #[derive(Clone, Debug, Deserialize)]
@@ -105,7 +105,7 @@ fn nothing_runs_that_the_manifest_does_not_name() -> Result<()> {
     let names: BTreeSet<&str> = processes.iter().map(|process| process.name.as_str()).collect();
     assert_eq!(
         names,
-        BTreeSet::from(["agent", "clock", "config", "init", "link", "mesh", "tunnel", "web"]),
+        BTreeSet::from(["agent", "clock", "config", "datapath", "init", "link", "mesh", "tunnel", "web"]),
         "{processes:#?}"
     );
     let strays: Vec<&Process> =
@@ -119,7 +119,7 @@ fn every_service_runs_with_the_rights_of_the_manifest_and_no_others() -> Result<
     let router = Router::with_agent("rights")?;
     router.page()?;
     let processes = all_running(&router)?;
-    // uid and capabilities as in init/services.toml: NET_ADMIN is bit 12, NET_RAW 13, SYS_TIME 25, NET_BIND_SERVICE 10.
+    // uid and capabilities as in init/services.toml: NET_ADMIN is bit 12, NET_RAW 13, SYS_TIME 25, NET_BIND_SERVICE 10, PERFMON 38, BPF 39.
     let rights = [
         ("config", 10001, 0),
         ("link", 10002, 1 << 12 | 1 << 13),
@@ -127,6 +127,7 @@ fn every_service_runs_with_the_rights_of_the_manifest_and_no_others() -> Result<
         ("web", 10004, 1 << 10),
         ("tunnel", 10005, 1 << 12),
         ("mesh", 10006, 0),
+        ("datapath", 10007, 1 << 12 | 1 << 38 | 1 << 39),
     ];
     for (service, uid, capabilities) in rights {
         let process = processes.iter().find(|process| process.name == service && process.parent == 1);

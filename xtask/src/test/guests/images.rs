@@ -35,7 +35,7 @@ ready_within_ms = 20000
 stop_within_ms = 1000
 "#;
 /// Services whose sandbox the probe tries.
-const CONFINED: [&str; 6] = ["config", "link", "clock", "web", "tunnel", "mesh"];
+const CONFINED: [&str; 7] = ["config", "link", "clock", "web", "tunnel", "datapath", "mesh"];
 
 /// Builds all of them; those that are built already cost nothing.
 pub(super) fn build(workspace: &Workspace) -> Result<()> {

@@ -30,9 +30,11 @@ const FIB_RESULT: u16 = 2;
 const FIB_FLAGS: u16 = 3;
 /// `NFT_FIB_RESULT_ADDRTYPE`.
 const FIB_KIND: u32 = 3;
-/// `NFTA_FIB_F_DADDR`, `NFTA_FIB_F_IIF`.
+/// `NFTA_FIB_F_SADDR`, `NFTA_FIB_F_DADDR`, `NFTA_FIB_F_IIF`, `NFTA_FIB_F_OIF`.
+const FIB_OF_SOURCE: u32 = 1;
 const FIB_OF_DESTINATION: u32 = 2;
-const FIB_ON_DEVICE: u32 = 8;
+const FIB_ON_CAME_BY: u32 = 8;
+const FIB_ON_LEAVES_BY: u32 = 16;
 /// Longest interface name with its final zero.
 const IFNAMSIZ: usize = 16;
 
@@ -66,15 +68,32 @@ pub(super) fn leaves_by(devices: Devices) -> Rule {
     meta_is(MetaKey::Oifname, &devices.bytes())
 }
 
-/// Its destination is of this kind (`RTN_*`) on the device by which it came. The kernel's number is in host order.
+/// Its destination is of this kind (`RTN_*`) on the device by which it came.
 pub(super) fn destination_is(kind: u32) -> Rule {
-    let attributes = vec![
-        number(FIB_DREG, u32::from(Register::Reg1)),
-        number(FIB_RESULT, FIB_KIND),
-        number(FIB_FLAGS, FIB_OF_DESTINATION | FIB_ON_DEVICE),
-    ];
+    address_is(FIB_OF_DESTINATION | FIB_ON_CAME_BY, kind)
+}
+
+/// Its source is of this kind on the device by which it leaves.
+pub(super) fn source_there_is(kind: u32) -> Rule {
+    address_is(FIB_OF_SOURCE | FIB_ON_LEAVES_BY, kind)
+}
+
+/// Its source is of this kind on any device.
+pub(super) fn source_is(kind: u32) -> Rule {
+    address_is(FIB_OF_SOURCE, kind)
+}
+
+/// The kernel's number is in host order.
+fn address_is(flags: u32, kind: u32) -> Rule {
+    let attributes =
+        vec![number(FIB_DREG, u32::from(Register::Reg1)), number(FIB_RESULT, FIB_KIND), number(FIB_FLAGS, flags)];
     let load = Expressions::Other { expression_type: "fib".to_owned(), attributes };
     vec![load, compare(Operator::Equal, &kind.to_ne_bytes())]
+}
+
+/// The kernel keeps no note of it (`ct`).
+pub(super) fn untracked() -> Rule {
+    vec![Expressions::Other { expression_type: "notrack".to_owned(), attributes: Vec::new() }]
 }
 
 pub(super) fn meta_is(key: MetaKey, value: &[u8]) -> Rule {

@@ -1,12 +1,14 @@
 //! What the packet filter lets through.
 //!
 //! *Does*: the LAN reaches the box and, through tunnels, other sites' LANs; from WAN come tunnels, discovery, the calls of sites to a seed,
-//! and answers.
+//! and answers. Between the LAN and WAN passes what the datapath has translated.
 //! *Never does*: answer a stranger: what is not accepted is dropped, and of what the kernel itself would say to him (a reset, an ICMP error)
-//! nothing leaves, also where a port is open and its service is away.
+//! nothing leaves, also where a port is open and its service is away; let anything out by WAN that has not that very port's address as its
+//! source, whatever the datapath does.
 //! *Spec*: RFC 4861 sections 6.1 and 7.1 (hop limit 255); RFC 4890 section 4.4; RFC 1122 section 3.3.4.2 (strong host); RFC 3704.
 
 use netlink_packet_netfilter::nftables::MetaKey;
+use patronus_ebpf_abi::MARK;
 use patronus_link::{
     datagram::CLIENT_PORT,
     network::{DISCOVERY_PORT, INNER_PORT, LAN_DEVICE, SEED_PORT, TUNNEL_DEVICES, TUNNEL_PORTS},
@@ -14,7 +16,7 @@ use patronus_link::{
 
 use super::expression::{
     ACCEPT, DROP, Devices, NETWORK_HEADER, Rule, TRANSPORT_HEADER, came_by, destination_is, established_or_related,
-    leaves_by, meta_is, payload_has, payload_in, payload_is, verdict,
+    leaves_by, meta_is, payload_has, payload_in, payload_is, source_is, source_there_is, untracked, verdict,
 };
 
 const LO: Devices = Devices::One("lo");
@@ -42,10 +44,16 @@ const RST: u8 = 4;
 /// `RTN_LOCAL` and `RTN_MULTICAST` of `linux/rtnetlink.h`.
 const LOCAL: u32 = 2;
 const MULTICAST: u32 = 5;
+/// `PACKET_HOST` of `linux/if_packet.h`: it came by a wire, for this very machine.
+const HOST: u8 = 0;
 
-/// What comes from WAN is for the address of that very port, or for a group, or for nobody: it is neither forwarded nor for the LAN's address.
+/// What comes from WAN is for the address of that very port, or for a group, or for nobody: it is neither forwarded nor for the LAN's address,
+/// unless the datapath has made it so. It has flows of its own; the kernel notes none of these.
 pub(super) fn prerouting() -> Vec<Rule> {
-    let mut rules: Vec<Rule> = [LO, LAN, TUNNELS].map(|devices| [came_by(devices), verdict(ACCEPT)].concat()).into();
+    // The datapath's packets from the LAN have an address of ours as their source, which the bridge lets in for them alone.
+    let posing = [came_by(LAN), meta_is(MetaKey::PacketType, &[HOST]), source_is(LOCAL), verdict(DROP)].concat();
+    let mut rules = vec![[translated(), untracked(), verdict(ACCEPT)].concat(), posing];
+    rules.extend([LO, LAN, TUNNELS].map(|devices| [came_by(devices), verdict(ACCEPT)].concat()));
     rules.extend([LOCAL, MULTICAST].map(|kind| [destination_is(kind), verdict(ACCEPT)].concat()));
     rules.push(verdict(DROP));
     rules
@@ -78,9 +86,12 @@ pub(super) fn input() -> Vec<Rule> {
     ]
 }
 
-/// Between this LAN and those of other sites, and nowhere else. Which addresses a site may send from, `tunnel` checks.
+/// Between this LAN and those of other sites; between this LAN and WAN what the datapath has translated, and that towards WAN only with the
+/// address of the port by which it leaves. Which addresses a site may send from, `tunnel` checks.
 pub(super) fn forward() -> Vec<Rule> {
     vec![
+        [translated(), leaves_by(LAN), verdict(ACCEPT)].concat(),
+        [translated(), came_by(LAN), source_there_is(LOCAL), verdict(ACCEPT)].concat(),
         // With this site's own address as its source it would be taken for this site.
         [is(UDP), to_port(INNER_PORT), verdict(DROP)].concat(),
         [came_by(LAN), leaves_by(TUNNELS), verdict(ACCEPT)].concat(),
@@ -100,6 +111,11 @@ pub(super) fn output() -> Vec<Rule> {
         [is_v6(ICMPV6), payload_in(TRANSPORT_HEADER, 0, &[first_v6], &[last_v6]), verdict(DROP)].concat(),
     ]);
     rules
+}
+
+/// The mark is a number in host order, and nothing that comes by a wire has one.
+fn translated() -> Rule {
+    meta_is(MetaKey::Mark, &MARK.to_ne_bytes())
 }
 
 fn is(protocol: u8) -> Rule {

@@ -1,0 +1,56 @@
+//! Why a packet between LAN and WAN was not carried. Each has a counter of its own, under one name in page, API and documents.
+
+/// Why a packet was not carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u32)]
+pub enum Reason {
+    /// From the LAN: a part of a datagram.
+    Fragment,
+    /// From the LAN: an IP header with options.
+    Options,
+    /// From the LAN: neither TCP nor UDP nor a ping.
+    Protocol,
+    /// From the LAN: TCP that does not begin with a SYN, in no flow that is known.
+    NoSuchConnection,
+    /// From the LAN: an ICMP error or an answer to a ping, in no flow that is known.
+    NoSuchFlow,
+    /// From the LAN: a source that is not of the LAN.
+    ForeignSource,
+    /// From the LAN: no port is left for it outside.
+    PortsUsedUp,
+    /// From the LAN: the table takes no more flows.
+    TableFull,
+    /// From WAN: for a port that somebody has, from somebody he does not talk to. The packet filter drops it.
+    Unsolicited,
+}
+
+impl Reason {
+    /// All, by number.
+    pub const ALL: [Self; 9] = [
+        Self::Fragment,
+        Self::Options,
+        Self::Protocol,
+        Self::NoSuchConnection,
+        Self::NoSuchFlow,
+        Self::ForeignSource,
+        Self::PortsUsedUp,
+        Self::TableFull,
+        Self::Unsolicited,
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Fragment => "fragment",
+            Self::Options => "ip-options",
+            Self::Protocol => "protocol",
+            Self::NoSuchConnection => "no-such-connection",
+            Self::NoSuchFlow => "no-such-flow",
+            Self::ForeignSource => "foreign-source",
+            Self::PortsUsedUp => "ports-used-up",
+            Self::TableFull => "table-full",
+            Self::Unsolicited => "unsolicited",
+        }
+    }
+}

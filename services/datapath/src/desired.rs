@@ -1,0 +1,96 @@
+//! From what `link` says to what the programs must know.
+
+use std::net::Ipv4Addr;
+
+use patronus_ebpf_abi as abi;
+use patronus_ipc::link;
+use patronus_types::{IpNet, Ipv4Net, PortName, UplinkName};
+
+/// Where packets are taken, and where they may go.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Desired {
+    /// The LAN's bridge and its prefix with the box's own address.
+    pub lan: Option<(PortName, Ipv4Net)>,
+    /// Uplinks by slot, also those that cannot be used now.
+    pub uplinks: Vec<Uplink>,
+}
+
+/// An uplink.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uplink {
+    /// Its name.
+    pub name: UplinkName,
+    /// Its port.
+    pub port: PortName,
+    /// The address that flows have outside; `None` while nothing can leave.
+    pub address: Option<Ipv4Addr>,
+}
+
+/// What `link` says, as far as it matters here.
+#[must_use]
+pub fn desired(link: &link::State) -> Desired {
+    let device = link.lan.device.clone();
+    let lan = device.zip(link.lan.addresses.iter().find_map(v4));
+    let uplinks = link.uplinks.iter().take(abi::UPLINKS as usize);
+    Desired { lan, uplinks: uplinks.map(uplink).collect() }
+}
+
+/// Without a cable an uplink has no route, so its flows go on by another.
+fn uplink(uplink: &link::Uplink) -> Uplink {
+    let address = uplink.addresses.iter().find_map(v4).map(|net| net.addr());
+    Uplink { name: uplink.name.clone(), port: uplink.port.clone(), address: address.filter(|_| uplink.carrier) }
+}
+
+fn v4(net: &IpNet) -> Option<Ipv4Net> {
+    match net {
+        IpNet::V4(net) => Some(*net),
+        IpNet::V6(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use patronus_ipc::link::{Lan, State};
+
+    use super::*;
+
+    fn state(carrier: bool, addresses: &[&str]) -> State {
+        let uplink = link::Uplink {
+            name: "fibre".parse().unwrap(),
+            port: "eth0".parse().unwrap(),
+            carrier,
+            addresses: addresses.iter().map(|net| net.parse().unwrap()).collect(),
+            gateways: Vec::new(),
+            dns: Vec::new(),
+            ntp: Vec::new(),
+            lease: None,
+            problem: None,
+        };
+        let lan = Lan {
+            device: Some("lan".parse().unwrap()),
+            addresses: vec!["fd00::1/64".parse().unwrap(), "192.168.42.1/24".parse().unwrap()],
+        };
+        State { uplinks: vec![uplink], lan, ..State::default() }
+    }
+
+    #[test]
+    fn the_lan_is_its_ipv4_prefix() {
+        let desired = desired(&state(true, &[]));
+        assert_eq!(desired.lan, Some(("lan".parse().unwrap(), "192.168.42.1/24".parse().unwrap())));
+    }
+
+    #[test]
+    fn an_uplink_is_used_with_an_ipv4_address_and_a_cable_and_keeps_its_slot_without() {
+        let address = |carrier, addresses: &[&str]| desired(&state(carrier, addresses)).uplinks[0].address;
+        assert_eq!(address(true, &["2001:db8::2/64", "203.0.113.2/24"]), Some(Ipv4Addr::new(203, 0, 113, 2)));
+        assert_eq!(address(false, &["203.0.113.2/24"]), None);
+        assert_eq!(address(true, &["2001:db8::2/64"]), None);
+    }
+
+    #[test]
+    fn uplinks_beyond_the_last_slot_are_not_used() {
+        let mut many = state(true, &["203.0.113.2/24"]);
+        many.uplinks = vec![many.uplinks[0].clone(); abi::UPLINKS as usize + 1];
+        assert_eq!(desired(&many).uplinks.len(), abi::UPLINKS as usize);
+    }
+}

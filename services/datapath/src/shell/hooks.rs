@@ -1,0 +1,154 @@
+//! The programs and where they hang.
+//!
+//! *Does*: load the object over tables that are pinned already, hang each program on its devices, replace the one that hangs there in one step.
+//! *Never does*: take a program away from a device that still has its role: what is pinned outlives this service.
+//! *Spec*: `docs/datapath.md`, section "Pins".
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use aya::{
+    Ebpf, EbpfLoader,
+    programs::{
+        LinkOrder, ProgramError, SchedClassifier, TcAttachType,
+        links::{FdLink, PinnedLink},
+        tc::{SchedClassifierLink, TcAttachOptions},
+    },
+};
+use patronus_ebpf_abi::LAYOUT;
+
+use super::{Fatal, Places};
+
+/// Tables that grow with the number of flows.
+const SIZED: [&str; 3] = ["FLOWS", "OWNERS", "PORTS"];
+/// Where links are pinned, beside the tables, which have a directory for each layout.
+const LINKS: &str = "links";
+
+/// Which program a device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// What comes from the LAN.
+    Lan,
+    /// What comes from an uplink.
+    Wan,
+}
+
+impl Side {
+    const fn program(self) -> &'static str {
+        match self {
+            Self::Lan => "from_lan",
+            Self::Wan => "from_wan",
+        }
+    }
+}
+
+/// A device: its number, which the kernel does not give to another, and its name.
+pub(crate) type Device = (u32, String);
+
+/// The loaded object and the directories of what is pinned.
+pub(crate) struct Hooks {
+    object: Ebpf,
+    pins: PathBuf,
+    /// Links that have this object's programs already.
+    ours: BTreeMap<PathBuf, Side>,
+}
+
+impl Hooks {
+    /// Loads the object; its tables are those that are pinned, if they have this layout.
+    pub(crate) fn load(places: &Places, flows: u32) -> Result<Self, Fatal> {
+        let tables = places.pins.join(format!("{LAYOUT:016x}"));
+        for directory in [&tables, &places.pins.join(LINKS)] {
+            make(directory)?;
+        }
+        let mut loader = EbpfLoader::new();
+        loader.default_map_pin_directory(&tables);
+        for name in SIZED {
+            loader.map_max_entries(name, flows);
+        }
+        let mut object = loader.load_file(&places.object)?;
+        for side in [Side::Lan, Side::Wan] {
+            program(&mut object, side)?.load().map_err(|error| Fatal::Program(side.program(), error))?;
+        }
+        Ok(Self { object, pins: places.pins.clone(), ours: BTreeMap::new() })
+    }
+
+    /// The object, for its tables.
+    pub(crate) const fn object(&mut self) -> &mut Ebpf {
+        &mut self.object
+    }
+
+    /// These devices have these programs from now on, and no others have one.
+    pub(crate) fn hang(&mut self, wanted: &[(Device, Side)]) -> Result<(), Fatal> {
+        let links = self.pins.join(LINKS);
+        let place = |device: &Device, side: Side| links.join(format!("{}-{}", device.0, side.program()));
+        let wanted: BTreeMap<PathBuf, (Device, Side)> =
+            wanted.iter().map(|(device, side)| (place(device, *side), (device.clone(), *side))).collect();
+        for pinned in names(&links) {
+            if !wanted.contains_key(&pinned) {
+                let _ = fs::remove_file(&pinned);
+                self.ours.remove(&pinned);
+            }
+        }
+        for (place, (device, side)) in &wanted {
+            if !self.ours.contains_key(place) {
+                self.hang_one(place, &device.1, *side).map_err(|error| Fatal::Program(side.program(), error))?;
+                self.ours.insert(place.clone(), *side);
+            }
+        }
+        self.forget_other_layouts();
+        Ok(())
+    }
+
+    fn hang_one(&mut self, place: &Path, device: &str, side: Side) -> Result<(), ProgramError> {
+        let Ok(program) = program(&mut self.object, side) else { return Err(ProgramError::NotLoaded) };
+        if let Some(link) = pinned(place) {
+            if let Ok(id) = program.attach_to_link(link) {
+                // Taken out, so that it does not go with this service.
+                program.take_link(id)?;
+                return Ok(());
+            }
+            // Its device is gone; this one is new.
+            fs::remove_file(place).map_err(ProgramError::IOError)?;
+        }
+        let options = TcAttachOptions::TcxOrder(LinkOrder::default());
+        let id = program.attach_with_options(device, TcAttachType::Ingress, options)?;
+        let link: Result<FdLink, _> = program.take_link(id)?.try_into();
+        let link = link.map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
+        link.pin(place).map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
+        Ok(())
+    }
+
+    /// Tables of a layout that no program uses any more.
+    fn forget_other_layouts(&self) {
+        let ours = [LINKS.to_owned(), format!("{LAYOUT:016x}")].map(|name| self.pins.join(name));
+        for directory in names(&self.pins).into_iter().filter(|path| !ours.contains(path)) {
+            let _ = fs::remove_dir_all(directory);
+        }
+    }
+}
+
+fn program(object: &mut Ebpf, side: Side) -> Result<&mut SchedClassifier, Fatal> {
+    let missing = Fatal::Missing(side.program());
+    object.program_mut(side.program()).and_then(|program| program.try_into().ok()).ok_or(missing)
+}
+
+fn pinned(place: &Path) -> Option<SchedClassifierLink> {
+    let link: FdLink = PinnedLink::from_pin(place).ok()?.into();
+    link.try_into().ok()
+}
+
+fn make(directory: &Path) -> Result<(), Fatal> {
+    match fs::create_dir(directory) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(Fatal::Pin { path: directory.to_owned(), error })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn names(directory: &Path) -> Vec<PathBuf> {
+    fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path()).collect()
+}

@@ -1,0 +1,15 @@
+//! The real service with the real programs in real network namespaces, beside the real packet filter of `link`.
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)]
+
+mod carries;
+mod lab;
+mod lasts;
+mod ping;
+mod refuses;

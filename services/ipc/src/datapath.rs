@@ -1,0 +1,115 @@
+//! What `datapath` answers: where it is attached, what goes through it, and what does not.
+
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddrV4},
+};
+
+use patronus_types::{Generation, Ipv4Net, PortName, UplinkName};
+use serde::{Deserialize, Serialize};
+
+use crate::{Operation, Protocol};
+
+/// Flows in one answer.
+pub const MOST_FLOWS: usize = 256;
+
+/// `datapath`'s protocol.
+#[derive(Debug)]
+pub struct Datapath;
+
+impl Protocol for Datapath {
+    const SERVICE: &'static str = "datapath";
+    type Request = Request;
+    type Reply = Reply;
+}
+
+/// What may be asked of `datapath`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Request {
+    /// Follow the state: now and at each change.
+    Watch,
+    /// The flows that have carried most, at most [`MOST_FLOWS`].
+    Flows,
+}
+
+impl Operation for Request {
+    fn operation(&self) -> &'static str {
+        match self {
+            Self::Watch => "watch",
+            Self::Flows => "flows",
+        }
+    }
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reply {
+    /// To `watch`.
+    State(Box<State>),
+    /// To `flows`, most bytes first.
+    Flows(Vec<Flow>),
+}
+
+/// The datapath as it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Grows with every change since the service started.
+    pub generation: Generation,
+    /// The LAN from which flows may begin, once packets are taken there.
+    pub lan: Option<Ipv4Net>,
+    /// Uplinks by which flows may leave.
+    pub uplinks: Vec<Uplink>,
+    /// Flows now, as of the last count.
+    pub flows: u32,
+    /// Flows that the table holds; one more replaces that which was silent for longest.
+    pub flows_max: u32,
+    /// Packets that were not carried, by reason.
+    pub not_carried: BTreeMap<String, u64>,
+}
+
+/// An uplink by which flows may leave.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Uplink {
+    /// Its name.
+    pub name: UplinkName,
+    /// Its port.
+    pub port: PortName,
+    /// The address that flows have outside.
+    pub address: Ipv4Addr,
+    /// Largest packet in bytes.
+    pub mtu: u32,
+}
+
+/// Somebody inside talks to somebody outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// IP protocol number: 1, 6 or 17.
+    pub protocol: u8,
+    /// The computer on the LAN; the port of a ping is its identifier, here and below.
+    pub inside: SocketAddrV4,
+    /// Whom it talks to.
+    pub remote: SocketAddrV4,
+    /// What it is seen as.
+    pub outside: SocketAddrV4,
+    /// By which uplink; `None` if that is gone.
+    pub uplink: Option<UplinkName>,
+    /// Whether anybody has answered.
+    pub answered: bool,
+    /// Packets and bytes of IP from inside.
+    pub sent: Traffic,
+    /// And to inside.
+    pub received: Traffic,
+    /// For how long it has been there, in seconds.
+    pub age_s: u32,
+    /// In how many seconds of silence it is over.
+    pub ends_in_s: u32,
+}
+
+/// Packets and bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Packets; several segments that came at once count as one.
+    pub packets: u64,
+    /// Bytes of IP.
+    pub bytes: u64,
+}
