@@ -129,7 +129,7 @@ pub(crate) enum TokenCommand {
         /// What the site may be; `site` by default.
         #[arg(long, value_parser = ["site", "hub", "seed", "relay"])]
         role: Vec<String>,
-        /// Where the network is found beyond the LAN.
+        /// Where the network is found beyond the LAN; the seeds that this router knows by default.
         #[arg(long, value_name = "HOST:PORT")]
         seed: Vec<String>,
     },

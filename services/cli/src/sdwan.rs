@@ -123,7 +123,8 @@ pub(crate) async fn token(client: &Client, command: &TokenCommand, as_json: bool
     };
     let next = show::word(&list, "/next_free_prefix");
     let prefixes = if prefix.is_empty() && !next.is_empty() { vec![next] } else { prefix.clone() };
-    let body = json!({ "valid_s": hours * 3600, "roles": role, "prefixes": prefixes, "seeds": seed });
+    let seeds = if seed.is_empty() { list.get("seeds").cloned().unwrap_or_default() } else { json!(seed) };
+    let body = json!({ "valid_s": hours * 3600, "roles": role, "prefixes": prefixes, "seeds": seeds });
     let answer = post(client, "/api/sdwan/tokens", body).await?;
     if as_json {
         println!("{answer}");

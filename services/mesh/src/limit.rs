@@ -71,8 +71,8 @@ pub const GOSSIP_GAP_MS: u64 = 1_000;
 /// Between two comparisons with anybody when nothing is new, in milliseconds; each time a quarter more or less.
 pub const GOSSIP_EVERY_MS: u64 = 5_000;
 
-/// TCP port of a seed.
-pub const SEED_PORT: u16 = 51_822;
+pub use patronus_wire::limit::SEED_PORT;
+
 /// Members on connections are told news at most this often, in milliseconds.
 pub const TELL_GAP_MS: u64 = 200;
 /// And not more often than this for each of them, in milliseconds: a seed of 500 sites tells news once a second.

@@ -1,12 +1,13 @@
 //! What a person says about the network: tokens to join with, tokens to make.
 //!
-//! *Does*: read and judge what was typed before anybody is asked; suggest a LAN for the next site.
+//! *Does*: read and judge what was typed before anybody is asked; suggest a LAN for the next site, and where it finds the network.
 //! *Never does*: decide what a signer decides.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use patronus_ipc::mesh::{Role, Site, Standing};
 use patronus_types::{IpNet, Ipv4Net};
-use patronus_wire::{JoinToken, Refused, overlap};
+use patronus_wire::{JoinToken, Refused, limit, overlap};
 
 /// Networks that are tried for a suggestion.
 const TRIED: u32 = 4096;
@@ -111,6 +112,36 @@ pub fn read_prefixes(words: &[String]) -> Result<Vec<IpNet>, String> {
     prefixes.sort_unstable();
     prefixes.dedup();
     Ok(prefixes)
+}
+
+/// Where a new site may find seeds, as they say themselves: public addresses first, of each uplink the best one.
+#[must_use]
+pub fn suggest_seeds(sites: &[Site]) -> Vec<SocketAddr> {
+    let seeds = sites.iter().filter(|site| site.standing == Standing::Valid && site.roles.contains(&Role::Seed));
+    let best = seeds.flat_map(|site| &site.uplinks).filter_map(|uplink| {
+        let mut addresses: Vec<IpAddr> = uplink.endpoints.iter().map(SocketAddr::ip).collect();
+        addresses.sort_by_key(is_private);
+        addresses.first().copied()
+    });
+    let mut found: Vec<IpAddr> = Vec::new();
+    best.for_each(|address| {
+        if !found.contains(&address) {
+            found.push(address);
+        }
+    });
+    found.sort_by_key(is_private);
+    found.into_iter().take(limit::SEEDS).map(|address| SocketAddr::new(address, limit::SEED_PORT)).collect()
+}
+
+/// Whether an address means something else elsewhere (RFC 1918, RFC 6598, RFC 4193).
+fn is_private(address: &IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            address.is_private() || address.is_link_local() || (a == 100 && (64..128).contains(&b))
+        }
+        IpAddr::V6(address) => address.is_unique_local() || address.is_unicast_link_local(),
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::{
     app::App,
     dispatch::Call,
     form::Form,
-    network::{read_prefixes, suggest_lan, words},
+    network::{read_prefixes, suggest_lan, suggest_seeds, words},
     pages::{self, tokens::Said},
     refusal::Refusal,
     reply::{self, Reply},
@@ -83,10 +83,16 @@ fn suggestion(app: &App, state: &State) -> Option<Ipv4Net> {
     suggest_lan(own, &taken)
 }
 
+/// Where the new site may find the network.
+fn seeds(state: &State) -> Vec<String> {
+    suggest_seeds(&state.sites).iter().map(ToString::to_string).collect()
+}
+
 pub(super) fn page(app: &App, call: &Call) -> Reply {
     let mut form = Form::default();
-    let lan = app.network().and_then(|state| suggestion(app, &state));
-    form.set("prefixes", lan.map(|lan| lan.to_string()).unwrap_or_default());
+    let state = app.network().unwrap_or_default();
+    form.set("prefixes", suggestion(app, &state).map(|lan| lan.to_string()).unwrap_or_default());
+    form.set("seeds", seeds(&state).join(", "));
     form.set("valid_s", VALID_S.to_string());
     form.set("role-site", "yes");
     show(app, call, 200, &form, &Said::None)
@@ -118,7 +124,7 @@ pub(super) fn api_list(app: &App) -> Reply {
         Ok(state) => {
             let tokens = sdwan::tokens(&state, jiff::Timestamp::now().as_second());
             let next = suggestion(app, &state).map(|lan| lan.to_string());
-            reply::json(200, &json!({ "tokens": tokens, "next_free_prefix": next }))
+            reply::json(200, &json!({ "tokens": tokens, "next_free_prefix": next, "seeds": seeds(&state) }))
         }
         Err(failure) => failure.into_json(app),
     }

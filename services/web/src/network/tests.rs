@@ -1,3 +1,5 @@
+use patronus_ipc::mesh::Uplink;
+use patronus_types::{SiteId, UplinkSlot};
 use patronus_wire::{IdentityKey, Roles, TokenSecret};
 use proptest::prelude::*;
 
@@ -53,6 +55,39 @@ fn prefixes_are_put_in_order_and_the_first_wrong_one_is_named() {
     let read = read_prefixes(&typed).unwrap();
     assert_eq!(read.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.1.0.0/16", "10.2.1.0/24", "fd00::/48"]);
     assert_eq!(read_prefixes(&words("10.1.0.0/16 ten")), Err("ten".to_owned()));
+}
+
+fn seed(role: Role, uplinks: &[&[&str]]) -> Site {
+    let uplinks = uplinks.iter().map(|endpoints| Uplink {
+        slot: UplinkSlot::new(0).unwrap(),
+        key: [0; 32],
+        endpoints: endpoints.iter().map(|endpoint| endpoint.parse().unwrap()).collect(),
+    });
+    Site {
+        id: SiteId([1; 32]),
+        name: "seed".parse().unwrap(),
+        standing: Standing::Valid,
+        is_active: true,
+        heard_uptime_ms: None,
+        roles: vec![role],
+        prefixes: Vec::new(),
+        member_since_unix_s: 0,
+        valid_until_unix_s: 0,
+        uplinks: uplinks.collect(),
+    }
+}
+
+#[test]
+fn seeds_are_named_by_one_address_of_each_uplink_and_public_ones_first() {
+    let one = seed(Role::Seed, &[&["10.0.0.5:51830", "198.51.100.5:4500"], &["100.64.0.9:51831"]]);
+    let two = seed(Role::Seed, &[&["203.0.113.7:51830"], &["[2001:db8::7]:51831"], &["203.0.113.7:51832"]]);
+    let none = seed(Role::Site, &[&["203.0.113.9:51830"]]);
+    let revoked = Site { standing: Standing::Revoked, ..two.clone() };
+    let named = |sites: &[Site]| suggest_seeds(sites).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let all = ["198.51.100.5:51822", "203.0.113.7:51822", "[2001:db8::7]:51822", "100.64.0.9:51822"];
+    assert_eq!(named(&[one.clone(), none, two.clone()]), all);
+    assert_eq!(named(&[seed(Role::Seed, &[&["203.0.113.1:1"]]), two, one]).len(), limit::SEEDS);
+    assert_eq!(named(&[revoked]), Vec::<String>::new());
 }
 
 proptest! {

@@ -121,7 +121,7 @@ fn make(form: &Form, csrf: &str) -> Markup {
                     label.check { input id=(name) type="checkbox" name=(name) value="yes" checked[form.raw(name) == "yes"]; span { (label) } }
                 }
             }
-            (text("seeds", "Seeds", "Only if the new site is not on this LAN or uplink network: where it finds a site with the role seed, such as vpn.example.net:51822. At most 4."))
+            (text("seeds", "Seeds", "Where the new site finds one with the role seed, such as vpn.example.net:51822; at most 4. On this LAN or uplink network it needs none."))
             button type="submit" { "Make a token" }
         }
     }
