@@ -62,6 +62,7 @@ fn linker(workspace: &Workspace, compiler: &str) -> Result<PathBuf> {
         install.args(["install", "bpf-linker", "--locked", "--version", LINKER_VERSION, "--no-default-features"]);
         install.args(["--features", "llvm-22", "--root"]).arg(place).env("LLVM_PREFIX", LLVM);
         ours(&mut install);
+        install.envs(packages::QUICKLY);
         install.env("CARGO_TARGET_DIR", workspace.target.join("bpf-linker"));
         let log = workspace.target.join("bpf-linker.log");
         std::fs::create_dir_all(&workspace.target)?;

@@ -9,8 +9,8 @@ use crate::{build::packages, lab, workspace::Workspace};
 
 /// Random lives in every run of the tests.
 const SEEDS: u64 = 6;
-/// Fleets at one time: each is of hundreds of megabytes.
-const FLEETS_AT_ONCE: &str = "--test-threads=1";
+/// Fleets at one time: each has up to one and a half gigabytes.
+const FLEETS_AT_ONCE: &str = "--test-threads=2";
 
 /// What is promised of a fleet, then lives of small ones in which everything goes wrong. With seeds named, these lives alone; with a number
 /// of sites, the promises of such a fleet.

@@ -83,6 +83,7 @@ fn install_deny(workspace: &Workspace) -> Result<std::path::PathBuf> {
             DENY_VERSION,
             "--root",
         ]);
+        install.envs(packages::QUICKLY);
         progress::long_command(install.arg(&root), &workspace.cache.join("cargo-deny.log"), 1)?;
     }
     Ok(tool)
