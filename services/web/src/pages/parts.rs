@@ -57,6 +57,11 @@ pub(super) fn list(values: &[String]) -> Markup {
     }
 }
 
+/// So many of a thing.
+pub(super) fn count(count: u64, thing: &str) -> String {
+    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
+}
+
 /// In place of a page whose service has not answered; `comfort` says what goes on without it.
 pub(super) fn silent_service(title: &str, service: &str, comfort: &str) -> Markup {
     html! {

@@ -5,7 +5,7 @@ use patronus_ipc::tunnel::{PathStatus, Traffic};
 
 use super::{
     layout::{self, token},
-    parts::{Tone, badge, bytes, duration, fact, message, silent_service},
+    parts::{Tone, badge, bytes, count, duration, fact, message, silent_service},
     sites::short,
 };
 use crate::view::sdwan::{Path, Paths, Slot};
@@ -96,10 +96,6 @@ fn traffic(traffic: Traffic) -> Markup {
         (bytes(traffic.bytes))
         span.detail { (count(traffic.packets, "packet")) ", " (count(traffic.handshakes, "handshake")) }
     }
-}
-
-fn count(count: u64, thing: &str) -> String {
-    format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 
 fn slots(slots: &[Slot], csrf: &str) -> Markup {

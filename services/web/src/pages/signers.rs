@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::{
     layout::token,
-    parts::{Tone, badge, described_by, field},
+    parts::{Tone, badge, count, described_by, field},
     sites::short,
 };
 use crate::view::sdwan::{Network, Signer};
@@ -17,7 +17,7 @@ pub(super) fn card(network: &Network, csrf: &str) -> Markup {
             p { "A signer's router adds, renames and revokes sites, and renews their records." }
             ul { @for signer in &network.signers { li {
                 code title=(signer.key) { (short(&signer.key)) "…" } " " (standing(signer))
-                @if !signer.is_withdrawn { span.detail { " " (signer.sites) " sites by its word" } }
+                @if !signer.is_withdrawn { span.detail { " " (count(signer.sites.into(), "site")) " by its word" } }
                 @if network.is_signer && !signer.is_here && !signer.is_withdrawn { (withdraw(signer, csrf)) }
             } } }
             @if !network.is_signer { (make(csrf)) }
