@@ -49,7 +49,22 @@ pub fn parse(toml: &str) -> Result<Document, Problem> {
 /// # Errors
 /// `document-unwritable`, which no document that [`parse`] gives leads to.
 pub fn emit(document: &Document) -> Result<String, Problem> {
-    toml::to_string(document).map_err(|error| problem("document-unwritable", "", error.to_string()))
+    let toml = toml::to_string(document).map_err(|error| problem("document-unwritable", "", error.to_string()))?;
+    // Before the first table stand the lists of tables that are empty. Whoever adds a table of that name would have it twice.
+    let head = toml.find("\n[").map_or(toml.len(), |at| at.saturating_add(1));
+    let (head, tables) = toml.split_at_checked(head).unwrap_or((&toml, ""));
+    let head = head.split_inclusive('\n').filter(|line| !line.ends_with(" = []\n"));
+    let tables: Vec<String> = tables.split("\n\n").filter_map(table).collect();
+    Ok(head.collect::<String>() + tables.join("\n\n").trim_end() + "\n")
+}
+
+/// A table of the text, without lists and tables that say nothing where that is what a document without them says.
+fn table(text: &str) -> Option<String> {
+    if !["[discovery]", "[policy]", "[policy.class]"].iter().any(|name| text.starts_with(name)) {
+        return Some(text.to_owned());
+    }
+    let lines: Vec<&str> = text.lines().filter(|line| !line.ends_with(" = []")).collect();
+    (lines.len() > 1).then(|| lines.join("\n"))
 }
 
 /// The one field that every version has.
@@ -79,6 +94,12 @@ mod tests {
         let document = accept(toml).unwrap();
         assert_eq!(document.clock.servers.len(), 4);
         assert!(document.uplinks.is_empty());
+        let written = emit(&document).unwrap();
+        assert!(!written.contains(" = []"), "nothing that stands in the way of a table: {written}");
+        assert_eq!(
+            accept(&format!("{written}\n[[uplink]]\nname = \"wan\"\nport = \"eth0\"\n")).unwrap().uplinks.len(),
+            1
+        );
     }
 
     #[test]

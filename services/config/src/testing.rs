@@ -1,6 +1,9 @@
 //! Documents for tests.
 
-use patronus_types::{Clock, DOCUMENT_VERSION, Document, Ipv4Method, Ipv6Method, Lan, Site, Uplink};
+use patronus_types::{
+    Action, Clock, DOCUMENT_VERSION, Discovery, Document, Forward, HostPort, IpNet, Ipv4Method, Ipv6Method, Lan,
+    Policy, PortRange, Rule, RuleProtocol, RuleZone, Site, Transport, Uplink,
+};
 use proptest::prelude::*;
 
 /// A valid document; different numbers give different documents.
@@ -10,18 +13,30 @@ pub(crate) fn document(number: u16) -> Document {
         version: DOCUMENT_VERSION,
         site: Site { name: format!("site-{number}").parse().unwrap(), timezone: "Europe/Zurich".parse().unwrap() },
         clock: Clock::default(),
+        discovery: Discovery::default(),
         lan: Lan {
             ports: vec!["eth1".parse().unwrap()],
             address: format!("10.{high}.{low}.1/24").parse().unwrap(),
             address_v6: None,
         },
         uplinks: vec![uplink("wan", "eth0")],
+        forwards: Vec::new(),
+        rules: Vec::new(),
+        policy: Policy::default(),
     }
 }
 
 pub(crate) fn uplink(name: &str, port: &str) -> Uplink {
     let (name, port) = (name.parse().unwrap(), port.parse().unwrap());
-    Uplink { name, port, reachable_at: Vec::new(), ipv4: Ipv4Method::Dhcp, ipv6: Ipv6Method::Slaac }
+    Uplink {
+        name,
+        port,
+        reachable_at: Vec::new(),
+        cost: 0,
+        metered: false,
+        ipv4: Ipv4Method::Dhcp,
+        ipv6: Ipv6Method::Slaac,
+    }
 }
 
 /// Any document that the types allow, valid or not.
@@ -30,18 +45,107 @@ pub(crate) fn any_document() -> impl Strategy<Value = Document> {
         .prop_map(|(name, zone)| Site { name: name.parse().unwrap(), timezone: zone.parse().unwrap() });
     let clock = prop::collection::vec("[a-z]{1,8}(\\.[a-z]{1,8}){0,2}", 0..10)
         .prop_map(|servers| Clock { servers: servers.iter().map(|server| server.parse().unwrap()).collect() });
+    let discovery =
+        prop::collection::vec(("[a-z]{1,8}(\\.[a-z]{1,8}){0,2}", 1_u16..), 0..6).prop_map(|servers| Discovery {
+            stun: servers.into_iter().map(|(host, port)| HostPort { host: host.parse().unwrap(), port }).collect(),
+        });
     let lan = (ports(), ipv4_net(), prop::option::of(ipv6_net())).prop_map(|(ports, address, address_v6)| Lan {
         ports,
         address,
         address_v6,
     });
-    (site, clock, lan, prop::collection::vec(any_uplink(), 0..18)).prop_map(|(site, clock, lan, uplinks)| Document {
+    let uplinks = prop::collection::vec(any_uplink(), 0..18);
+    let forwards = prop::collection::vec(any_forward(), 0..4);
+    let rules = prop::collection::vec(any_rule(), 0..4);
+    let parts = (site, clock, discovery, lan, uplinks, forwards, rules);
+    parts.prop_map(|(site, clock, discovery, lan, uplinks, forwards, rules)| Document {
         version: DOCUMENT_VERSION,
         site,
         clock,
+        discovery,
         lan,
         uplinks,
+        forwards,
+        rules,
+        policy: Policy::default(),
     })
+}
+
+pub(crate) fn forward(name: &str, outside: &str, inside: &str) -> Forward {
+    Forward {
+        name: name.parse().unwrap(),
+        protocol: Transport::Tcp,
+        outside: outside.parse().unwrap(),
+        inside: inside.parse().unwrap(),
+        uplink: None,
+        sources: Vec::new(),
+    }
+}
+
+pub(crate) fn rule(name: &str, action: Action) -> Rule {
+    Rule {
+        name: name.parse().unwrap(),
+        action,
+        from: None,
+        to: None,
+        source: Vec::new(),
+        destination: Vec::new(),
+        site: None,
+        protocol: None,
+        ports: Vec::new(),
+        dscp: None,
+        log: false,
+    }
+}
+
+fn any_rule() -> impl Strategy<Value = Rule> {
+    let zone =
+        || prop::option::of(prop::sample::select(vec![RuleZone::Wan, RuleZone::Lan, RuleZone::Mesh, RuleZone::Own]));
+    let prefix = prop_oneof![ipv4_net().prop_map(IpNet::from), ipv6_net().prop_map(IpNet::from)];
+    let prefixes = prop::collection::vec(prefix, 0..4);
+    let protocol = prop::option::of(prop::sample::select(vec![RuleProtocol::Tcp, RuleProtocol::Icmp]));
+    let site = prop::option::of(".{0,9}");
+    (
+        "[a-z]{1,8}",
+        zone(),
+        zone(),
+        prefixes.clone(),
+        prefixes,
+        site,
+        protocol,
+        prop::option::of(any::<u8>()),
+        any::<bool>(),
+    )
+        .prop_map(|(name, from, to, source, destination, site, protocol, dscp, log)| Rule {
+            from,
+            to,
+            source,
+            destination,
+            site,
+            protocol,
+            ports: vec!["80-90".parse().unwrap()],
+            dscp,
+            log,
+            ..rule(&name, if log { Action::Drop } else { Action::Allow })
+        })
+}
+
+fn any_forward() -> impl Strategy<Value = Forward> {
+    let protocol = prop_oneof![Just(Transport::Tcp), Just(Transport::Udp)];
+    let outside = (1_u16.., any::<u8>())
+        .prop_map(|(first, more)| PortRange::new(first, first.saturating_add(more.into())).unwrap());
+    let sources = prop::collection::vec(ipv4_net(), 0..10);
+    let uplink = prop::option::of("[a-z]{1,8}".prop_map(|name| name.parse().unwrap()));
+    ("[a-z]{1,8}", protocol, outside, any::<std::net::SocketAddrV4>(), uplink, sources).prop_map(
+        |(name, protocol, outside, inside, uplink, sources)| Forward {
+            name: name.parse().unwrap(),
+            protocol,
+            outside,
+            inside,
+            uplink,
+            sources,
+        },
+    )
 }
 
 fn any_uplink() -> impl Strategy<Value = Uplink> {
@@ -58,11 +162,13 @@ fn any_uplink() -> impl Strategy<Value = Uplink> {
             .prop_map(|(address, gateway, dns)| Ipv6Method::Static { address, gateway, dns }),
     ];
     let reachable_at = prop::collection::vec(any::<std::net::SocketAddrV4>().prop_map(Into::into), 0..4);
-    ("[a-z]{1,8}", "[a-z]{1,4}[0-9]{1,3}", reachable_at, ipv4, ipv6).prop_map(
-        |(name, port, reachable_at, ipv4, ipv6)| Uplink {
+    ("[a-z]{1,8}", "[a-z]{1,4}[0-9]{1,3}", reachable_at, any::<bool>(), ipv4, ipv6).prop_map(
+        |(name, port, reachable_at, metered, ipv4, ipv6)| Uplink {
             name: name.parse().unwrap(),
             port: port.parse().unwrap(),
             reachable_at,
+            cost: 0,
+            metered,
             ipv4,
             ipv6,
         },

@@ -5,7 +5,10 @@
 //! *Spec*: RFC 1122 section 3.2.1.3 (addresses with a special meaning), RFC 3021 (/31), RFC 4291 section 2.
 
 mod address;
+mod forwards;
 mod lan;
+mod policy;
+mod rules;
 mod uplinks;
 
 use std::{collections::BTreeSet, fmt::Display, net::IpAddr};
@@ -23,10 +26,14 @@ pub fn validate(document: &Document) -> Vec<Problem> {
     version(document, &mut findings);
     time_zone(document, &mut findings);
     time_servers(document, &mut findings);
+    stun_servers(document, &mut findings);
     ports(document, &mut findings);
     lan::check(&document.lan, &mut findings);
     uplinks::check(&document.uplinks, &mut findings);
     uplinks::check_overlaps(document, &mut findings);
+    forwards::check(document, &mut findings);
+    rules::check(document, &mut findings);
+    policy::check(document, &mut findings);
     findings.0
 }
 
@@ -83,6 +90,18 @@ fn time_servers(document: &Document, findings: &mut Findings) {
         if !address::is_usable_host(address) {
             let message = format!("{address} cannot be a time server; use the address or name of one machine");
             findings.add("time-server-unusable", format!("clock.servers.{index}"), message);
+        }
+    }
+}
+
+fn stun_servers(document: &Document, findings: &mut Findings) {
+    let servers = &document.discovery.stun;
+    findings.list("discovery.stun", servers, Limit::STUN_SERVERS, "too-many-stun-servers");
+    for (index, server) in servers.iter().enumerate() {
+        let Ok(address) = server.host.as_str().parse::<IpAddr>() else { continue };
+        if !address::is_usable_host(address) {
+            let message = format!("{address} cannot be a STUN server; use the address or name of one machine");
+            findings.add("stun-server-unusable", format!("discovery.stun.{index}"), message);
         }
     }
 }

@@ -3,12 +3,14 @@
 //! *Does*: the shape of the document, version 1, as it is written in TOML and sent to every service.
 //! *Never does*: rules across fields (they are in `services/config`), secrets (they never enter the document).
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
-use crate::{HostName, PortName, SiteName, TimeZoneName, UplinkName};
+use crate::{
+    ForwardName, HostName, HostPort, Policy, PortName, PortRange, Rule, SiteName, TimeZoneName, Transport, UplinkName,
+};
 
 /// The version of the document's shape that this code writes. A change of shape adds a version and a migration.
 pub const DOCUMENT_VERSION: u32 = 1;
@@ -26,10 +28,26 @@ impl Limit {
     pub const DNS_SERVERS: usize = 4;
     /// Forwarded addresses of one uplink: one of each family.
     pub const REACHABLE_AT: usize = 2;
+    /// Rules of a policy.
+    pub const CLASS_RULES: usize = 1000;
+    /// Ranges of ports of all rules together.
+    pub const CLASS_PORT_RANGES: usize = 1000;
     /// Time servers.
     pub const CLOCK_SERVERS: usize = 8;
-    /// The document as TOML text, in bytes.
-    pub const TOML_BYTES: usize = 64 * 1024;
+    /// STUN servers; each uplink asks them all.
+    pub const STUN_SERVERS: usize = 4;
+    /// Port forwards of one site.
+    pub const FORWARDS: usize = 64;
+    /// Prefixes that may use one port forward.
+    pub const FORWARD_SOURCES: usize = 8;
+    /// Rules of the firewall.
+    pub const RULES: usize = 4096;
+    /// Prefixes of one rule, on either side; and its port ranges.
+    pub const RULE_ENTRIES: usize = 32;
+    /// Prefixes and port ranges of all rules together: they are compiled, and take memory.
+    pub const RULES_ENTRIES: usize = 16_384;
+    /// The document as TOML text, in bytes: 4,096 rules of 190 bytes.
+    pub const TOML_BYTES: usize = 768 * 1024;
 }
 
 /// The configuration of one site.
@@ -43,11 +61,23 @@ pub struct Document {
     /// Where time comes from.
     #[serde(default)]
     pub clock: Clock,
+    /// How other sites find this one.
+    #[serde(default)]
+    pub discovery: Discovery,
     /// The trusted side.
     pub lan: Lan,
     /// The ways out, most important first; the position is the uplink slot.
     #[serde(default, rename = "uplink")]
     pub uplinks: Vec<Uplink>,
+    /// Ports of the uplinks that lead to computers on the LAN.
+    #[serde(default, rename = "forward")]
+    pub forwards: Vec<Forward>,
+    /// Rules of the firewall, the strongest first.
+    #[serde(default, rename = "rule")]
+    pub rules: Vec<Rule>,
+    /// Which traffic takes which path to other sites.
+    #[serde(default)]
+    pub policy: Policy,
 }
 
 /// Who this site is.
@@ -75,6 +105,15 @@ impl Default for Clock {
     }
 }
 
+/// How other sites find this one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Discovery {
+    /// Servers that tell each uplink at which address it is seen from outside (STUN, RFC 8489). Without any, other sites tell it.
+    #[serde(default)]
+    pub stun: Vec<HostPort>,
+}
+
 /// The trusted side: one bridge over all LAN ports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -100,12 +139,38 @@ pub struct Uplink {
     /// 51830 plus the slot.
     #[serde(default)]
     pub reachable_at: Vec<SocketAddr>,
+    /// What it costs, compared with the others: classes for which cost matters take the cheapest that is good enough.
+    #[serde(default)]
+    pub cost: u8,
+    /// Whether each byte costs: what the box says by itself over it stays within a daily limit.
+    #[serde(default)]
+    pub metered: bool,
     /// How it gets an IPv4 address.
     #[serde(default)]
     pub ipv4: Ipv4Method,
     /// How it gets an IPv6 address.
     #[serde(default)]
     pub ipv6: Ipv6Method,
+}
+
+/// Ports of an uplink that lead to a computer on the LAN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forward {
+    /// What people call it, such as `web-server`.
+    pub name: ForwardName,
+    /// What is forwarded.
+    pub protocol: Transport,
+    /// The ports outside.
+    pub outside: PortRange,
+    /// The computer, and its port for the first of those outside; the others follow.
+    pub inside: SocketAddrV4,
+    /// The uplink that has these ports; without one, each has.
+    #[serde(default)]
+    pub uplink: Option<UplinkName>,
+    /// Who may use it; without any, everybody.
+    #[serde(default)]
+    pub sources: Vec<Ipv4Net>,
 }
 
 /// How an uplink gets its IPv4 address.

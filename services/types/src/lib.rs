@@ -5,19 +5,31 @@
 //! *Spec*: `docs/ARCHITECTURE.md`, section "Vocabulary".
 #![forbid(unsafe_code)]
 
+mod class;
 mod document;
 mod generation;
+mod host_port;
 mod name;
 mod network;
+mod policy;
+pub mod ports;
 mod root;
+mod rule;
 mod site;
 mod slot;
 
-pub use document::{Clock, DOCUMENT_VERSION, Document, Ipv4Method, Ipv6Method, Lan, Limit, Site, Uplink};
+pub use class::Class;
+pub use document::{
+    Clock, DOCUMENT_VERSION, Discovery, Document, Forward, Ipv4Method, Ipv6Method, Lan, Limit, Site, Uplink,
+};
 pub use generation::Generation;
+pub use host_port::{HostPort, InvalidHostPort};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-pub use name::{HostName, InvalidName, PortName, SiteName, TimeZoneName, UplinkName};
+pub use name::{ForwardName, HostName, InvalidName, PortName, RuleName, SiteName, TimeZoneName, UplinkName};
 pub use network::NetworkId;
+pub use policy::{ClassPolicy, ClassRule, Dscp, Failback, OnViolation, Policy, Preset, Sla, Strategy, Treatment};
+pub use ports::{InvalidPorts, PortRange, Transport};
 pub use root::{InvalidRootSecret, RootSecret};
+pub use rule::{Action, Rule, RuleProtocol, RuleZone};
 pub use site::{InvalidSiteId, MacAddr, SiteId};
 pub use slot::UplinkSlot;

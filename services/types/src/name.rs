@@ -73,6 +73,14 @@ name!(
     UplinkName, "uplink name", dns_label
 );
 name!(
+    /// The name of a port forward, such as `web-server`: a DNS label, unique on its site.
+    ForwardName, "port forward", dns_label
+);
+name!(
+    /// The name of a rule of the firewall, such as `no-telnet`: a DNS label, unique on its site.
+    RuleName, "rule", dns_label
+);
+name!(
     /// The name of a network interface as the kernel knows it, such as `eth0`.
     PortName, "port", interface_name
 );

@@ -23,6 +23,14 @@ pub fn inner_address(network: NetworkId, site: SiteId) -> Ipv6Addr {
     bytes.into()
 }
 
+/// The address of another site, for who knows his own alone.
+#[must_use]
+pub fn inner_address_beside(own: Ipv6Addr, site: SiteId) -> Ipv6Addr {
+    let mut bytes = own.octets();
+    bytes.iter_mut().skip(1 + NETWORK_BYTES).zip(site.0).for_each(|(place, byte)| *place = byte);
+    bytes.into()
+}
+
 /// The sites that such an address may belong to: those whose ids begin so. `None` if it is none of this network.
 #[must_use]
 pub fn inner_sites(network: NetworkId, address: Ipv6Addr) -> Option<RangeInclusive<SiteId>> {
@@ -48,6 +56,7 @@ mod tests {
         assert_eq!(address, "fd11:1111:1111:1:203:405:607:809".parse::<Ipv6Addr>().unwrap());
         assert!(inner_sites(NETWORK, address).unwrap().contains(&site));
         assert!(!inner_sites(NETWORK, address).unwrap().contains(&SiteId([0xff; 32])));
+        assert_eq!(inner_address_beside(inner_address(NETWORK, SiteId([9; 32])), site), address);
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod validity;
 pub use announcement::{Announcement, Capabilities, UplinkOffer};
 pub use digest::{BucketSet, Digest32, Summary, bucket_of, sha256};
 pub use endpoint::{Endpoint, EndpointKind};
-pub use inner::{inner_address, inner_sites};
+pub use inner::{inner_address, inner_address_beside, inner_sites};
 pub use join::{Admission, JoinAnswer, JoinRefusal, JoinRequest, JoinWish, open_request, seal_request};
 pub use key::{IdentityKey, TunnelKey, network_id, site_id};
 pub use message::{Bundle, Message, encode_frame, take_frame};

@@ -10,8 +10,6 @@ pub const ENDPOINTS: usize = 20;
 pub const PREFIXES: usize = 32;
 /// Seeds in one token.
 pub const SEEDS: usize = 4;
-/// TCP port of a seed.
-pub const SEED_PORT: u16 = 51_822;
 /// A serial, boot epoch or sequence above this could never be followed by enough others: 2^48.
 pub const COUNTER_MAX: u64 = 1 << 48;
 /// Longest time for which a site record may be valid, in seconds: 400 days.

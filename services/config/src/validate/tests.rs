@@ -1,8 +1,8 @@
-use patronus_types::{Ipv4Method, Ipv6Method};
+use patronus_types::{Action, Class, ClassRule, Ipv4Method, Ipv6Method, Policy, Rule, RuleProtocol, RuleZone};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{any_document, document, uplink};
+use crate::testing::{any_document, document, forward, rule, uplink};
 
 /// What is found after one change to a valid document: `code at`.
 fn found(change: impl FnOnce(&mut Document)) -> Vec<String> {
@@ -167,6 +167,13 @@ fn every_list_is_valid_at_its_limit_and_refused_one_above() {
     };
     assert!(found(clocks(Limit::CLOCK_SERVERS)).is_empty());
     assert_eq!(found(clocks(Limit::CLOCK_SERVERS + 1)), ["too-many-time-servers clock.servers"]);
+    let stun = |count: usize| {
+        move |document: &mut Document| {
+            document.discovery.stun = (0..count).map(|i| format!("s{i}:3478").parse().unwrap()).collect()
+        }
+    };
+    assert!(found(stun(Limit::STUN_SERVERS)).is_empty());
+    assert_eq!(found(stun(Limit::STUN_SERVERS + 1)), ["too-many-stun-servers discovery.stun"]);
     let resolvers = |count: usize| {
         move |document: &mut Document| {
             let dns = (1..=count).map(|i| format!("9.9.9.{i}").parse().unwrap()).collect();
@@ -179,6 +186,69 @@ fn every_list_is_valid_at_its_limit_and_refused_one_above() {
 }
 
 #[test]
+fn a_port_forward_leads_from_ports_that_are_free_to_a_computer_on_the_lan() {
+    let set = |forwards: &[(&str, &str, &str)]| {
+        let forwards: Vec<_> = forwards.iter().map(|(name, outside, inside)| forward(name, outside, inside)).collect();
+        found(|document| document.forwards = forwards)
+    };
+    assert!(set(&[("web", "80", "10.0.1.9:8080"), ("games", "8000-8010", "10.0.1.9:65525")]).is_empty());
+    for (outside, inside, expected) in [
+        ("80", "10.0.2.9:80", "forward-inside-not-on-lan forward.0.inside"),
+        ("80", "10.0.1.255:80", "forward-inside-not-on-lan forward.0.inside"),
+        ("80", "10.0.1.1:80", "forward-inside-router forward.0.inside"),
+        ("80", "10.0.1.9:0", "forward-inside-ports forward.0.inside"),
+        ("8000-8010", "10.0.1.9:65526", "forward-inside-ports forward.0.inside"),
+        ("51822", "10.0.1.9:80", "forward-port-own forward.0.outside"),
+        ("51000-51830", "10.0.1.9:80", "forward-port-own forward.0.outside"),
+        ("51845", "10.0.1.9:80", "forward-port-own forward.0.outside"),
+    ] {
+        assert_eq!(set(&[("web", outside, inside)]), [expected], "{outside} {inside}");
+    }
+    let twice = set(&[("web", "80", "10.0.1.9:80"), ("web", "70-90", "10.0.1.8:70")]);
+    assert_eq!(twice, ["forward-name-used-twice forward.1.name", "forwards-overlap forward.1.outside"]);
+}
+
+#[test]
+fn port_forwards_share_a_port_on_other_uplinks_or_with_another_protocol_only() {
+    let set = |first: Option<&str>, second: Option<&str>, protocol| {
+        found(|document| {
+            document.uplinks.push(uplink("dsl", "eth2"));
+            document.forwards = vec![forward("one", "80", "10.0.1.9:80"), forward("two", "80", "10.0.1.8:80")];
+            document.forwards[0].uplink = first.map(|name| name.parse().unwrap());
+            document.forwards[1].uplink = second.map(|name| name.parse().unwrap());
+            document.forwards[1].protocol = protocol;
+        })
+    };
+    use patronus_types::Transport::{Tcp, Udp};
+    assert!(set(None, None, Udp).is_empty());
+    assert!(set(Some("wan"), Some("dsl"), Tcp).is_empty());
+    for (first, second) in [(None, None), (Some("wan"), None), (None, Some("dsl")), (Some("dsl"), Some("dsl"))] {
+        assert_eq!(set(first, second, Tcp), ["forwards-overlap forward.1.outside"], "{first:?} {second:?}");
+    }
+    assert_eq!(set(Some("lte"), Some("dsl"), Tcp), ["forward-uplink-unknown forward.0.uplink"]);
+}
+
+#[test]
+fn port_forwards_and_their_sources_are_valid_at_their_limit_and_refused_one_above() {
+    let forwards = |count: usize| {
+        found(|document| {
+            let one = |i: usize| forward(&format!("f{i}"), &format!("{}", i + 1), "10.0.1.9:80");
+            document.forwards = (0..count).map(one).collect();
+        })
+    };
+    assert!(forwards(Limit::FORWARDS).is_empty());
+    assert_eq!(forwards(Limit::FORWARDS + 1), ["too-many-forwards forward"]);
+    let sources = |count: usize| {
+        found(|document| {
+            document.forwards = vec![forward("web", "80", "10.0.1.9:80")];
+            document.forwards[0].sources = (0..count).map(|i| format!("10.{i}.0.0/16").parse().unwrap()).collect();
+        })
+    };
+    assert!(sources(Limit::FORWARD_SOURCES).is_empty());
+    assert_eq!(sources(Limit::FORWARD_SOURCES + 1), ["too-many-forward-sources forward.0.sources"]);
+}
+
+#[test]
 fn servers_are_machines_and_are_named_once() {
     let found = found(|document| {
         document.clock.servers =
@@ -187,6 +257,19 @@ fn servers_are_machines_and_are_named_once() {
     assert_eq!(
         found,
         ["repeated clock.servers.2", "time-server-unusable clock.servers.0", "time-server-unusable clock.servers.3"]
+    );
+}
+
+#[test]
+fn stun_servers_are_machines_and_are_named_once() {
+    let stun = |servers: [&str; 3]| {
+        found(|document| document.discovery.stun = servers.map(|server| server.parse().unwrap()).to_vec())
+    };
+    assert!(stun(["stun.test:1", "stun.test:2", "[2001:db8::1]:1"]).is_empty());
+    assert_eq!(stun(["stun.test:1", "stun.test:2", "stun.test:1"]), ["repeated discovery.stun.2"]);
+    assert_eq!(
+        stun(["127.0.0.1:3478", "stun.test:1", "[ff02::1]:3478"]),
+        ["stun-server-unusable discovery.stun.0", "stun-server-unusable discovery.stun.2"]
     );
 }
 
@@ -209,4 +292,104 @@ proptest! {
             prop_assert!(!problem.at.is_empty() && !problem.message.is_empty());
         }
     }
+}
+
+#[test]
+fn a_policy_names_what_there_is_and_wants_what_can_be() {
+    let found = |toml: &str| found(|document| document.policy = toml::from_str::<Policy>(toml).unwrap());
+    assert!(found("preset = \"cost-optimised\"\n[class.voip]\nuplinks = [\"wan\"]\nstrategy = \"pin\"\n").is_empty());
+    assert_eq!(found("[class.web]\nuplinks = [\"lte\"]\n"), ["class-uplink-unknown policy.class.web.uplinks.0"]);
+    assert_eq!(found("[class.web]\nstrategy = \"pin\"\n"), ["pin-without-uplinks policy.class.web.strategy"]);
+    assert!(found("[class.voip]\nstrategy = \"duplicate\"\n").is_empty());
+    let by_one = "[class.voip]\nstrategy = \"duplicate\"\nuplinks = [\"wan\"]\n";
+    assert_eq!(found(by_one), ["duplicate-by-one-uplink policy.class.voip.uplinks"]);
+    assert_eq!(found("[class.web]\nlatency_ms = 0\n"), ["sla-out-of-range policy.class.web.latency_ms"]);
+    assert_eq!(found("[class.web]\nloss_permille = 1001\n"), ["sla-out-of-range policy.class.web.loss_permille"]);
+}
+
+#[test]
+fn as_many_class_rules_and_ports_as_the_limits_are_taken_and_not_one_more() {
+    let rules = |count: usize, ports: usize| {
+        found(|document| {
+            document.policy.rules = vec![ClassRule::new(Class::Web); count];
+            document.policy.rules[0].ports = vec!["443".parse().unwrap(); ports];
+        })
+    };
+    assert!(rules(Limit::CLASS_RULES, Limit::CLASS_PORT_RANGES).is_empty());
+    assert_eq!(rules(Limit::CLASS_RULES + 1, 1), ["too-many-class-rules policy.rule"]);
+    assert_eq!(rules(1, Limit::CLASS_PORT_RANGES + 1), ["too-many-class-ports policy.rule"]);
+    assert_eq!(found(|document| document.uplinks[0].cost = 101), ["cost-out-of-range uplink.0.cost"]);
+}
+
+fn found_in_rule(change: impl FnOnce(&mut Rule)) -> Vec<String> {
+    let mut changed = rule("no-telnet", Action::Drop);
+    change(&mut changed);
+    found(|document| document.rules = vec![changed])
+}
+
+#[test]
+fn rules_are_about_flows_from_and_to_the_lan() {
+    use RuleZone::{Lan, Mesh, Own, Wan};
+    let zones = |from, to| found_in_rule(|rule| (rule.from, rule.to) = (from, to));
+    for good in
+        [(None, None), (Some(Lan), Some(Wan)), (Some(Lan), Some(Own)), (Some(Mesh), Some(Lan)), (Some(Wan), Some(Lan))]
+    {
+        assert!(zones(good.0, good.1).is_empty(), "{good:?}");
+    }
+    for bad in [
+        (Some(Own), None),
+        (Some(Lan), Some(Lan)),
+        (Some(Wan), Some(Own)),
+        (Some(Mesh), Some(Own)),
+        (Some(Mesh), Some(Wan)),
+    ] {
+        assert_eq!(zones(bad.0, bad.1), ["rule-zones-unusable rule.0.from"], "{bad:?}");
+    }
+}
+
+#[test]
+fn a_rule_asks_only_what_a_flow_can_be() {
+    let nets = |texts: &[&str]| texts.iter().map(|net| net.parse().unwrap()).collect::<Vec<_>>();
+    assert_eq!(
+        found_in_rule(|rule| rule.ports = vec!["80".parse().unwrap()]),
+        ["rule-ports-without-protocol rule.0.ports"]
+    );
+    let of_tcp = |rule: &mut Rule| (rule.protocol, rule.ports) = (Some(RuleProtocol::Tcp), vec!["80".parse().unwrap()]);
+    assert!(found_in_rule(of_tcp).is_empty());
+    assert!(found_in_rule(|rule| rule.dscp = Some(63)).is_empty());
+    assert_eq!(found_in_rule(|rule| rule.dscp = Some(64)), ["rule-dscp-unusable rule.0.dscp"]);
+    assert_eq!(found_in_rule(|rule| rule.source = nets(&["10.0.0.1/8"])), ["rule-prefix-unusable rule.0.source.0"]);
+    assert_eq!(found_in_rule(|rule| rule.source = nets(&["224.0.0.0/4"])), ["rule-prefix-unusable rule.0.source.0"]);
+    let mixed = |rule: &mut Rule| (rule.source, rule.destination) = (nets(&["10.0.0.0/8"]), nets(&["fd00::/8"]));
+    assert_eq!(found_in_rule(mixed), ["rule-families-differ rule.0.destination"]);
+    assert_eq!(found_in_rule(|rule| rule.site = Some("hq".to_owned())), ["rule-site-without-mesh rule.0.site"]);
+    assert!(found_in_rule(|rule| (rule.site, rule.to) = (Some("hq".to_owned()), Some(RuleZone::Mesh))).is_empty());
+    let unreadable = |rule: &mut Rule| (rule.site, rule.to) = (Some("H Q".to_owned()), Some(RuleZone::Mesh));
+    assert_eq!(found_in_rule(unreadable), ["rule-site-unreadable rule.0.site"]);
+}
+
+#[test]
+fn rules_hold_at_their_limits_and_not_one_above() {
+    let many = |count: usize| (0..count).map(|number| rule(&format!("r{number}"), Action::Allow)).collect::<Vec<_>>();
+    assert!(found(|document| document.rules = many(Limit::RULES)).is_empty());
+    assert_eq!(found(|document| document.rules = many(Limit::RULES + 1)), ["too-many-rules rule"]);
+    let nets = |count: u32| {
+        (0..count).map(|number| patronus_types::Ipv4Net::new((number << 8).into(), 24).unwrap().into()).collect()
+    };
+    assert!(found_in_rule(|rule| rule.source = nets(Limit::RULE_ENTRIES as u32)).is_empty());
+    assert_eq!(
+        found_in_rule(|rule| rule.source = nets(Limit::RULE_ENTRIES as u32 + 1)),
+        ["too-many-rule-prefixes rule.0.source"]
+    );
+    let full = |document: &mut Document, more: u32| {
+        document.rules = many(Limit::RULES_ENTRIES / Limit::RULE_ENTRIES);
+        document.rules.iter_mut().for_each(|rule| rule.source = nets(Limit::RULE_ENTRIES as u32));
+        document.rules[0].destination = nets(more);
+    };
+    assert!(found(|document| full(document, 0)).is_empty());
+    assert_eq!(found(|document| full(document, 1)), ["too-many-rule-entries rule"]);
+    assert_eq!(
+        found(|document| document.rules = vec![rule("same", Action::Drop), rule("same", Action::Allow)]),
+        ["rule-name-used-twice rule.1.name"]
+    );
 }
