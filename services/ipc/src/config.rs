@@ -73,7 +73,7 @@ pub enum Request {
 impl Operation for Request {
     fn operation(&self) -> &'static str {
         match self {
-            Self::Watch => "watch",
+            Self::Watch => crate::WATCH,
             Self::Check { .. } => "check",
             Self::Apply { .. } => "apply",
             Self::Confirm { .. } => "confirm",

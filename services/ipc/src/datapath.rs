@@ -1,14 +1,18 @@
 //! What `datapath` answers: where it is attached, what goes through it, and what does not.
 
+mod firewall;
+
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddr},
 };
 
 use patronus_types::{Generation, Ipv4Net, PortName, UplinkName};
 use serde::{Deserialize, Serialize};
 
 use crate::{Operation, Protocol};
+
+pub use firewall::{Explanation, Firewall, Outcome, Question, Rule};
 
 /// Flows in one answer.
 pub const MOST_FLOWS: usize = 256;
@@ -30,13 +34,19 @@ pub enum Request {
     Watch,
     /// The flows that have carried most, at most [`MOST_FLOWS`].
     Flows,
+    /// The rules in force, with what they have decided.
+    Firewall,
+    /// What would become of a packet, and why.
+    Explain(Question),
 }
 
 impl Operation for Request {
     fn operation(&self) -> &'static str {
         match self {
-            Self::Watch => "watch",
+            Self::Watch => crate::WATCH,
             Self::Flows => "flows",
+            Self::Firewall => "firewall",
+            Self::Explain(_) => "explain",
         }
     }
 }
@@ -48,6 +58,10 @@ pub enum Reply {
     State(Box<State>),
     /// To `flows`, most bytes first.
     Flows(Vec<Flow>),
+    /// To `firewall`.
+    Firewall(Box<Firewall>),
+    /// To `explain`.
+    Explanation(Box<Explanation>),
 }
 
 /// The datapath as it is.
@@ -59,6 +73,8 @@ pub struct State {
     pub lan: Option<Ipv4Net>,
     /// Uplinks by which flows may leave.
     pub uplinks: Vec<Uplink>,
+    /// The configuration whose port forwards the programs know.
+    pub configuration: Generation,
     /// Flows now, as of the last count.
     pub flows: u32,
     /// Flows that the table holds; one more replaces that which was silent for longest.
@@ -83,17 +99,21 @@ pub struct Uplink {
 /// Somebody inside talks to somebody outside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flow {
-    /// IP protocol number: 1, 6 or 17.
+    /// IP protocol number: 1, 6, 17 or 58.
     pub protocol: u8,
     /// The computer on the LAN; the port of a ping is its identifier, here and below.
-    pub inside: SocketAddrV4,
+    pub inside: SocketAddr,
     /// Whom it talks to.
-    pub remote: SocketAddrV4,
-    /// What it is seen as.
-    pub outside: SocketAddrV4,
-    /// By which uplink; `None` if that is gone.
+    pub remote: SocketAddr,
+    /// What it is seen as: with IPv6, and from another site, as what it is.
+    pub outside: SocketAddr,
+    /// By which uplink; `None` if that is gone, or if it goes to another site.
     pub uplink: Option<UplinkName>,
-    /// Whether anybody has answered.
+    /// The rule that let it pass.
+    pub rule: String,
+    /// Whether it came by a port forward; else the computer on the LAN began it.
+    pub forwarded: bool,
+    /// Whether the other side has answered.
     pub answered: bool,
     /// Packets and bytes of IP from inside.
     pub sent: Traffic,

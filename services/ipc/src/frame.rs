@@ -7,8 +7,8 @@
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
-/// Largest body of a frame in bytes. The largest message is a page of logs or a configuration of 64 KiB; four times that.
-pub const MAX_FRAME_BYTES: usize = 256 * 1024;
+/// Largest body of a frame in bytes. The largest message is a configuration of 768 KiB, or as many rules with their counts.
+pub const MAX_FRAME_BYTES: usize = 1024 * 1024;
 
 const HEADER_BYTES: usize = 4;
 

@@ -9,6 +9,7 @@
 mod access;
 mod client;
 pub mod context;
+mod desk;
 pub mod frame;
 mod publish;
 mod server;
@@ -21,11 +22,14 @@ pub mod datapath;
 pub mod init;
 pub mod link;
 pub mod mesh;
+pub mod prober;
+pub mod router;
 pub mod tunnel;
 
 pub use access::{Access, InvalidAccess};
 pub use client::{CallError, call, follow};
 pub use context::{Context, ContextError};
+pub use desk::{Asked, Question, ask_in_turn};
 pub use publish::{WatchOnly, publish};
 pub use server::{Answer, Handler, serve};
 pub use service::{ServiceError, run};
@@ -48,6 +52,9 @@ pub trait Protocol: 'static {
         true
     }
 }
+
+/// The operation of every service whose state can be followed.
+pub const WATCH: &str = "watch";
 
 /// A request knows under which name the manifest grants it.
 pub trait Operation {

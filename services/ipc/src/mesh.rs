@@ -84,7 +84,7 @@ pub enum Request {
 impl Operation for Request {
     fn operation(&self) -> &'static str {
         match self {
-            Self::Watch => "watch",
+            Self::Watch => crate::WATCH,
             Self::CreateNetwork | Self::FoundNetwork { .. } => "create-network",
             Self::MakeSigner { .. } | Self::WithdrawSigner { .. } => "appoint",
             Self::MakeToken { .. } => "make-token",

@@ -21,7 +21,7 @@ pub enum WatchOnly {
 impl Operation for WatchOnly {
     fn operation(&self) -> &'static str {
         match self {
-            Self::Watch => "watch",
+            Self::Watch => crate::WATCH,
         }
     }
 }

@@ -21,11 +21,19 @@ impl Protocol for Tunnel {
     type Reply = Reply;
 }
 
+/// The name of the device over which all paths between these slots go.
+#[must_use]
+pub fn device_name(local: UplinkSlot, remote: UplinkSlot) -> String {
+    format!("mesh{local}-{remote}")
+}
+
 /// What may be asked of `tunnel`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Request {
     /// Follow the state: now and at each change.
     Watch,
+    /// The state as it is at this very moment, counters and ages too.
+    Look,
     /// These are the sites, and what each may do. Kept on disk before it is answered.
     Apply(Box<Desired>),
     /// Give a slot a new key. Sessions of that slot end; `mesh` announces the new key.
@@ -35,7 +43,8 @@ pub enum Request {
 impl Operation for Request {
     fn operation(&self) -> &'static str {
         match self {
-            Self::Watch => "watch",
+            Self::Watch => crate::WATCH,
+            Self::Look => "look",
             Self::Apply(_) => "apply",
             Self::Rotate(_) => "rotate",
         }
@@ -45,7 +54,7 @@ impl Operation for Request {
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Reply {
-    /// To `watch`.
+    /// To `watch` and `look`.
     State(Box<State>),
     /// To `apply`: it is on disk, and in force with the next packet.
     Applied(Generation),
@@ -76,6 +85,9 @@ pub enum Rejected {
     /// More prefixes than a site may have.
     #[error("too-many-prefixes")]
     TooManyPrefixes,
+    /// More STUN servers than are asked.
+    #[error("too-many-stun-servers")]
+    TooManyStunServers,
     /// The box has no such slot.
     #[error("unknown-slot")]
     UnknownSlot,
@@ -108,6 +120,10 @@ pub struct Desired {
     pub peers: Vec<Peer>,
     /// The box's own address inside tunnels, from which it speaks with the addresses of the others there.
     pub address: Option<Ipv6Addr>,
+    /// STUN servers that each slot asks where it is seen.
+    pub stun: Vec<SocketAddr>,
+    /// What is another site's, or was before it was revoked: it leaves by tunnels or not at all.
+    pub closed: Vec<IpNet>,
 }
 
 /// A site to have tunnels with: one path for each pair of a slot here and a slot there.
@@ -143,6 +159,8 @@ pub struct State {
     pub generation: Generation,
     /// The generation of [`Desired`] in force.
     pub applied: Generation,
+    /// The box's own address inside tunnels, once it has one.
+    pub address: Option<Ipv6Addr>,
     /// The box's own slots.
     pub slots: Vec<Slot>,
     /// Every path, by peer, local slot and remote slot.
@@ -162,8 +180,19 @@ pub struct Slot {
     pub public_key: SlotKey,
     /// The UDP port of its sessions.
     pub listen_port: u16,
-    /// Where others have just seen its sessions, most witnesses first.
+    /// Where others have just seen its socket, most witnesses first: other sites, and STUN servers.
     pub seen: Vec<SocketAddr>,
+    /// What each STUN server says.
+    pub stun: Vec<StunAnswer>,
+}
+
+/// What a STUN server says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StunAnswer {
+    /// Who.
+    pub server: SocketAddr,
+    /// Where it sees the slot; `None` if it does not answer.
+    pub seen: Option<SocketAddr>,
 }
 
 /// Whether packets can go over a path.
@@ -195,6 +224,8 @@ pub struct PathState {
     pub session_age_ms: Option<u64>,
     /// How long ago the last authentic datagram came, in milliseconds.
     pub heard_ago_ms: Option<u64>,
+    /// How long ago all that was to go over its device had been taken from there, in milliseconds.
+    pub emptied_ago_ms: Option<u64>,
     /// What went there.
     pub sent: Traffic,
     /// What came from there.
