@@ -5,7 +5,16 @@
 
 use core::mem::offset_of;
 
-use crate::{Endpoint, Flow, FlowKey, Inside, Lan, Outside, Owner, Reason, Uplink};
+use crate::{
+    Endpoint, Flow, FlowKey, Inside, Lan, Outside, Owner, Reason, Uplink,
+    answer::Answer,
+    forward::Forward,
+    part::{Part, PartKey},
+    policy::Logged,
+    six::{Flow6, FlowKey6, Lan6},
+    state, steer,
+    twin::TwinKey,
+};
 
 /// Raise it when the meaning of a field changes and no offset does.
 const MEANING: usize = 1;
@@ -27,6 +36,9 @@ pub const LAYOUT: u64 = hash(&[
     offset_of!(Flow, outside),
     offset_of!(Flow, slot),
     offset_of!(Flow, state),
+    offset_of!(Flow, generation),
+    offset_of!(Flow, rule),
+    offset_of!(Flow, opening),
     size_of::<Outside>(),
     size_of::<Owner>(),
     offset_of!(Owner, ends_s),
@@ -36,18 +48,55 @@ pub const LAYOUT: u64 = hash(&[
     offset_of!(Uplink, index),
     offset_of!(Uplink, mtu),
     size_of::<Lan>(),
+    offset_of!(Lan, address),
+    size_of::<Logged>(),
+    size_of::<Answer>(),
+    offset_of!(Answer, until),
+    offset_of!(Answer, slot),
+    offset_of!(Answer, bytes),
+    size_of::<Forward>(),
+    offset_of!(Forward, first),
+    offset_of!(Forward, sources),
+    state::LASTING as usize,
+    size_of::<FlowKey6>(),
+    offset_of!(FlowKey6, remote),
+    offset_of!(FlowKey6, protocol),
+    size_of::<Flow6>(),
+    offset_of!(Flow6, began_s),
+    offset_of!(Flow6, slot),
+    offset_of!(Flow6, state),
+    offset_of!(Flow6, generation),
+    offset_of!(Flow6, rule),
+    offset_of!(Flow6, opening),
+    size_of::<Lan6>(),
+    size_of::<PartKey>(),
+    size_of::<Part>(),
     Reason::ALL.len(),
+    steer::SIZES[0],
+    steer::SIZES[1],
+    steer::SIZES[2],
+    steer::SIZES[3],
+    size_of::<TwinKey>(),
 ]);
 
 const _: () = {
     assert!(size_of::<Endpoint>() == 8);
     assert!(size_of::<FlowKey>() == 20);
-    assert!(size_of::<Flow>() == 56);
+    assert!(size_of::<Flow>() == 64);
     assert!(size_of::<Outside>() == 12);
     assert!(size_of::<Owner>() == 16);
     assert!(size_of::<Inside>() == 16);
     assert!(size_of::<Uplink>() == 16);
-    assert!(size_of::<Lan>() == 8);
+    assert!(size_of::<Lan>() == 16);
+    assert!(size_of::<Logged>() == 24);
+    assert!(size_of::<Answer>() == 64);
+    assert!(size_of::<Forward>() == 88);
+    assert!(size_of::<FlowKey6>() == 56);
+    assert!(size_of::<Flow6>() == 56);
+    assert!(size_of::<Lan6>() == 32);
+    assert!(size_of::<PartKey>() == 12);
+    assert!(size_of::<Part>() == 24);
+    assert!(size_of::<TwinKey>() == 20);
 };
 
 /// FNV-1a, 64 bits.

@@ -6,8 +6,16 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod answer;
+pub mod forward;
 mod layout;
+pub mod part;
+pub mod policy;
 mod reason;
+pub mod six;
+pub mod state;
+pub mod steer;
+pub mod twin;
 
 use core::cell::Cell;
 
@@ -16,6 +24,10 @@ pub use reason::Reason;
 
 /// `skb->mark` of a packet that the datapath has translated. Nothing from outside has a mark; the packet filter lets these pass.
 pub const MARK: u32 = 0x5041_5452;
+/// Slot of a flow to or from another site: it has no uplink of its own.
+pub const MESH_SLOT: u32 = u32::MAX;
+/// Tunnel devices at most: one for each slot here and there.
+pub const MESH_DEVICES: u32 = 256;
 /// Uplinks, by slot.
 pub const UPLINKS: u32 = 16;
 /// The ports (and ICMP identifiers) that translated flows leave with. Above are the box's own: what its sockets get from the kernel, and its services.
@@ -75,8 +87,14 @@ pub struct Flow {
     pub outside: Endpoint,
     /// Slot of its uplink.
     pub slot: u32,
-    /// What its packets have said so far: bits of `core::state`.
+    /// What its packets have said so far: bits of [`state`].
     pub state: Cell<u32>,
+    /// The policy by which it was judged last.
+    pub generation: Cell<u32>,
+    /// The rule of that policy that let it pass.
+    pub rule: Cell<u16>,
+    /// How it began: a [`policy::Opening`].
+    pub opening: u16,
 }
 
 /// An address and port of an uplink, which flows leave with.
@@ -135,4 +153,8 @@ pub struct Lan {
     pub network: u32,
     /// Netmask; 0: there is no LAN.
     pub mask: u32,
+    /// The box's own address there.
+    pub address: u32,
+    /// Always 0.
+    pub zero: u32,
 }

@@ -1,10 +1,10 @@
-//! Why a packet between LAN and WAN was not carried. Each has a counter of its own, under one name in page, API and documents.
+//! Why a packet was not carried. Each has a counter of its own, under one name in page, API and documents.
 
 /// Why a packet was not carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum Reason {
-    /// From the LAN: a part of a datagram.
+    /// From the LAN: a part of a datagram whose first part has not come by.
     Fragment,
     /// From the LAN: an IP header with options.
     Options,
@@ -20,13 +20,21 @@ pub enum Reason {
     PortsUsedUp,
     /// From the LAN: the table takes no more flows.
     TableFull,
+    /// A rule says so.
+    Rule,
+    /// From outside: by another port he talks to the same port of the same computer already.
+    EndsTaken,
     /// From WAN: for a port that somebody has, from somebody he does not talk to. The packet filter drops it.
     Unsolicited,
+    /// From the LAN: no path to its site that its class may take is alive.
+    NoAllowedPath,
+    /// From another site: it came by another path already.
+    Twin,
 }
 
 impl Reason {
     /// All, by number.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Fragment,
         Self::Options,
         Self::Protocol,
@@ -35,7 +43,11 @@ impl Reason {
         Self::ForeignSource,
         Self::PortsUsedUp,
         Self::TableFull,
+        Self::Rule,
+        Self::EndsTaken,
         Self::Unsolicited,
+        Self::NoAllowedPath,
+        Self::Twin,
     ];
 
     /// Its name.
@@ -50,7 +62,11 @@ impl Reason {
             Self::ForeignSource => "foreign-source",
             Self::PortsUsedUp => "ports-used-up",
             Self::TableFull => "table-full",
+            Self::Rule => "rule",
+            Self::EndsTaken => "ends-taken",
             Self::Unsolicited => "unsolicited",
+            Self::NoAllowedPath => "no-allowed-path",
+            Self::Twin => "twin",
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) fn choose(tables: &impl Tables, inside: Endpoint, address: u32, proto
     let owner = Owner { inside, ends_s: Cell::new(ends_s), zero: 0 };
     let mut port = if is_ours(inside.port) { inside.port } else { guess(tables) };
     for _ in 0..TRIES {
-        if tables.claim(&outside(address, port, protocol), &owner) {
+        if !tables.is_forwarded(protocol, port) && tables.claim(&outside(address, port, protocol), &owner) {
             tables.keep_port(&way, port);
             return Some(port);
         }

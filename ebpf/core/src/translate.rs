@@ -54,9 +54,22 @@ pub struct Translation {
     to: Endpoint,
     /// Largest MSS that the packet may ask for; 0: it asks for none.
     mss: u16,
+    /// A later part of a datagram: it has no ports, and no checksum over its content.
+    is_part: bool,
 }
 
 impl Translation {
+    /// No packet's.
+    pub(crate) const NONE: Self = Self {
+        is_out: false,
+        kind: Kind::Ports,
+        protocol: 0,
+        from: Endpoint::new(0, 0),
+        to: Endpoint::new(0, 0),
+        mss: 0,
+        is_part: false,
+    };
+
     /// A packet from inside becomes one of `outside`.
     #[inline(always)]
     #[must_use]
@@ -74,7 +87,27 @@ impl Translation {
     #[inline(always)]
     const fn new(is_out: bool, packet: &Packet, from: Endpoint, to: Endpoint, mtu: u32) -> Self {
         let mss = if packet.flags & SYN != 0 { mtu.saturating_sub(HEADERS) as u16 } else { 0 };
-        Self { is_out, kind: packet.kind, protocol: packet.protocol, from, to, mss }
+        Self { is_out, kind: packet.kind, protocol: packet.protocol, from, to, mss, is_part: false }
+    }
+
+    /// One end of a packet of TCP or UDP that is in one piece and no SYN.
+    #[inline(always)]
+    #[must_use]
+    pub(crate) const fn plain(is_out: bool, protocol: u32, from: Endpoint, to: Endpoint) -> Self {
+        Self { is_out, protocol, from, to, ..Self::NONE }
+    }
+
+    /// A later part of a datagram, from inside or to it.
+    #[inline(always)]
+    #[must_use]
+    pub const fn part(is_out: bool, from: Endpoint, to: Endpoint) -> Self {
+        Self { is_out, from, to, is_part: true, ..Self::NONE }
+    }
+
+    /// What the changed end becomes.
+    #[inline(always)]
+    pub(crate) const fn to(&self) -> Endpoint {
+        self.to
     }
 
     /// Makes the changes.
@@ -85,7 +118,7 @@ impl Translation {
             _ => self.apply_to_packet(packet),
         }
         if self.mss != 0 && self.protocol == TCP {
-            clamp(packet, self.mss);
+            clamp(packet, IP_BYTES, self.mss);
         }
     }
 
@@ -95,11 +128,11 @@ impl Translation {
         let is_udp = self.protocol == UDP;
         let address_at = if self.is_out { SOURCE } else { DESTINATION };
         packet.mend_word(IP_CHECKSUM, self.from.address, self.to.address, Checksum::Ip, false);
-        if self.protocol != ICMP {
+        if self.protocol != ICMP && !self.is_part {
             packet.mend_word(checksum_at, self.from.address, self.to.address, Checksum::Pseudo, is_udp);
         }
         packet.write_word(address_at, self.to.address);
-        if self.from.port != self.to.port {
+        if self.from.port != self.to.port && !self.is_part {
             packet.mend_half(checksum_at, self.from.port, self.to.port, Checksum::Content, is_udp);
             packet.write_half(IP_BYTES + port_of(self.protocol, self.is_out), self.to.port);
         }
@@ -139,12 +172,12 @@ const fn port_of(protocol: u32, is_source: bool) -> u32 {
     }
 }
 
-/// Nobody may ask for larger segments than fit.
+/// Nobody may ask for larger segments than fit. The TCP header stands behind so many bytes of IP header.
 #[inline(always)]
-fn clamp(packet: &mut (impl Frame + Edit), most: u16) {
-    let Some(offset) = packet.byte(IP_BYTES + 12) else { return };
-    let end = IP_BYTES + u32::from(offset >> 4) * 4;
-    let mut at = IP_BYTES + 20;
+pub fn clamp(packet: &mut (impl Frame + Edit), tcp: u32, most: u16) {
+    let Some(offset) = packet.byte(tcp + 12) else { return };
+    let end = tcp + u32::from(offset >> 4) * 4;
+    let mut at = tcp + 20;
     for _ in 0..OPTIONS {
         if at + 4 > end {
             return;
@@ -153,7 +186,7 @@ fn clamp(packet: &mut (impl Frame + Edit), most: u16) {
         match (kind, length) {
             (END, _) => return,
             (NOTHING, _) => at += 1,
-            (MSS, 4) => return lower(packet, at + 2, u16::from_be_bytes([high, low]), most),
+            (MSS, 4) => return lower(packet, tcp, at + 2, u16::from_be_bytes([high, low]), most),
             (_, 2..=40) => at += u32::from(length),
             _ => return,
         }
@@ -161,11 +194,11 @@ fn clamp(packet: &mut (impl Frame + Edit), most: u16) {
 }
 
 #[inline(always)]
-fn lower(packet: &mut impl Edit, at: u32, asked: u16, most: u16) {
+fn lower(packet: &mut impl Edit, tcp: u32, at: u32, asked: u16, most: u16) {
     if asked > most {
         // Sums are over pairs of bytes that begin at even places.
         let (from, to) = if at.is_multiple_of(2) { (asked, most) } else { (asked.swap_bytes(), most.swap_bytes()) };
-        packet.mend_half(IP_BYTES + 16, from, to, Checksum::Content, false);
+        packet.mend_half(tcp + 16, from, to, Checksum::Content, false);
         packet.write_half(at, most);
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use etherparse::{PacketBuilder, SlicedPacket, TransportSlice};
 use patronus_ebpf_abi::Reason;
-use patronus_ebpf_core::Verdict;
+use patronus_ebpf_core::{Fate, Verdict};
 use proptest::prelude::*;
 use support::{Memory, OUTSIDE};
 
@@ -110,7 +110,7 @@ proptest! {
             if said.from_lan {
                 let mut sent = packet(said.is_tcp, computer, remote, true);
                 let verdict = memory.hears_lan(&mut sent);
-                prop_assert!(matches!(verdict, Verdict::Translate(_)), "{verdict:?}");
+                prop_assert!(verdict.fate == Fate::Translate, "{verdict:?}");
                 let (from, to) = ends(&sent);
                 prop_assert_eq!((from.0, to), (OUTSIDE_BYTES, remote));
                 prop_assert!((1024..=32767).contains(&from.1));
@@ -122,11 +122,11 @@ proptest! {
                 let before = heard.clone();
                 let verdict = memory.hears_wan(&mut heard);
                 if let Some(then) = naive.spoken.get_mut(&key) {
-                    prop_assert!(matches!(verdict, Verdict::Translate(_)), "{verdict:?}");
+                    prop_assert!(verdict.fate == Fate::Translate, "{verdict:?}");
                     prop_assert_eq!(ends(&heard), (remote, computer));
                     *then = now_s;
                 } else {
-                    prop_assert_eq!(verdict, Verdict::Kernel);
+                    prop_assert_eq!(verdict, Verdict::KERNEL);
                     prop_assert_eq!(heard, before);
                 }
             }
@@ -142,7 +142,7 @@ proptest! {
         let memory = Memory::default();
         let before = bytes.clone();
         let verdict = if wan { memory.hears_wan(&mut bytes) } else { memory.hears_lan(&mut bytes) };
-        if !matches!(verdict, Verdict::Translate(_)) {
+        if verdict.fate != Fate::Translate {
             prop_assert_eq!(bytes, before);
         } else {
             prop_assert!(!wan && before[12..15] == [192, 168, 42] && bytes[12..16] == OUTSIDE_BYTES);
@@ -161,10 +161,10 @@ const FAR: End = ([198, 51, 100, 7], 80);
 #[test]
 fn tcp_begins_with_a_syn_or_not_at_all() {
     let memory = Memory::default();
-    assert_eq!(memory.hears_lan(&mut packet(true, COMPUTER, FAR, false)), Verdict::Drop);
+    assert_eq!(memory.hears_lan(&mut packet(true, COMPUTER, FAR, false)), Verdict::DROP);
     assert_eq!(memory.reasons.borrow().get(&Reason::NoSuchConnection), Some(&1));
-    assert!(matches!(memory.hears_lan(&mut packet(true, COMPUTER, FAR, true)), Verdict::Translate(_)));
-    assert!(matches!(memory.hears_lan(&mut packet(true, COMPUTER, FAR, false)), Verdict::Translate(_)));
+    assert!(memory.hears_lan(&mut packet(true, COMPUTER, FAR, true)).fate == Fate::Translate);
+    assert!(memory.hears_lan(&mut packet(true, COMPUTER, FAR, false)).fate == Fate::Translate);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn the_mss_is_lowered_at_even_and_odd_places_and_never_raised() {
         let tcp = PacketBuilder::ipv4(COMPUTER.0, FAR.0, 64).tcp(COMPUTER.1, FAR.1, 1, 1000).syn();
         tcp.options_raw(&options).unwrap().write(&mut bytes, &[]).unwrap();
         let before = bytes[at..at + 2].to_vec();
-        assert!(matches!(Memory::default().hears_lan(&mut bytes), Verdict::Translate(_)));
+        assert!(Memory::default().hears_lan(&mut bytes).fate == Fate::Translate);
         ends(&bytes);
         assert_eq!(bytes[at..at + 2].to_vec(), if lowered { 1460_u16.to_be_bytes().to_vec() } else { before });
     }
@@ -201,10 +201,56 @@ fn what_needs_an_error_goes_to_the_kernel_as_it_came() {
     ip.udp(1, 2).write(&mut big, &[0; 1473]).unwrap();
     for mut bytes in [last_hop, big] {
         let before = bytes.clone();
-        assert_eq!(memory.hears_lan(&mut bytes), Verdict::Kernel);
+        assert_eq!(memory.hears_lan(&mut bytes), Verdict::KERNEL);
         assert_eq!(bytes, before);
     }
     assert!(memory.flows.borrow().is_empty());
+}
+
+/// One datagram in parts of so many bytes of content.
+fn parts(from: End, to: End, id: u16, bytes: usize) -> Vec<Vec<u8>> {
+    let mut whole = Vec::new();
+    PacketBuilder::ipv4(from.0, to.0, 64).udp(from.1, to.1).write(&mut whole, &vec![7; 3 * bytes]).unwrap();
+    let (header, content) = whole.split_at(20);
+    let count = content.chunks(bytes).count();
+    let part = |(place, chunk): (usize, &[u8])| {
+        let mut part = [header, chunk].concat();
+        let length = u16::try_from(part.len()).unwrap();
+        let more = if place + 1 < count { 0x2000 } else { 0 };
+        part[2..4].copy_from_slice(&length.to_be_bytes());
+        part[4..6].copy_from_slice(&id.to_be_bytes());
+        part[6..8].copy_from_slice(&(more | (place * bytes / 8) as u16).to_be_bytes());
+        let sum = etherparse::Ipv4HeaderSlice::from_slice(&part).unwrap().to_header().calc_header_checksum();
+        part[10..12].copy_from_slice(&sum.to_be_bytes());
+        part
+    };
+    content.chunks(bytes).enumerate().map(part).collect()
+}
+
+#[test]
+fn later_parts_of_a_datagram_go_where_the_first_went_and_nowhere_without_it() {
+    let memory = Memory::default();
+    let [mut first, mut second, third, ..] = <[Vec<u8>; 4]>::try_from(parts(COMPUTER, FAR, 9, 800)).unwrap();
+    assert_eq!(memory.hears_lan(&mut second.clone()).fate, Fate::Drop, "before the first");
+    assert_eq!(memory.reasons.borrow().get(&Reason::Fragment), Some(&1));
+    assert_eq!(memory.hears_lan(&mut first).fate, Fate::Translate);
+    assert_eq!(memory.hears_lan(&mut second).fate, Fate::Translate);
+    let header = etherparse::Ipv4HeaderSlice::from_slice(&second).unwrap().to_header();
+    assert_eq!((header.source, header.header_checksum), (OUTSIDE_BYTES, header.calc_header_checksum()));
+    assert_eq!(second[20..], parts(COMPUTER, FAR, 9, 800)[1][20..], "only the address changes");
+    let mut other = third.clone();
+    other[4] = 1;
+    assert_eq!(memory.hears_lan(&mut other).fate, Fate::Drop, "of another datagram");
+    memory.now_s.set(memory.now_s.get() + 31);
+    assert_eq!(memory.hears_lan(&mut third.clone()).fate, Fate::Drop, "too late");
+
+    let port = memory.flows.borrow().values().next().unwrap().outside.port;
+    let answer = parts(FAR, (OUTSIDE_BYTES, port), 3, 800);
+    assert_eq!(memory.hears_wan(&mut answer[1].clone()).fate, Fate::Kernel, "before the first");
+    for mut part in answer {
+        assert_eq!(memory.hears_wan(&mut part).fate, Fate::Translate);
+        assert_eq!(part[16..20], COMPUTER.0);
+    }
 }
 
 #[test]
@@ -215,6 +261,6 @@ fn when_the_ports_tried_are_taken_a_flow_is_refused() {
             patronus_ebpf_abi::Outside { endpoint: patronus_ebpf_abi::Endpoint::new(OUTSIDE, port), protocol: 17 };
         memory.owners.borrow_mut().insert(outside, Default::default());
     }
-    assert_eq!(memory.hears_lan(&mut packet(false, COMPUTER, FAR, false)), Verdict::Drop);
+    assert_eq!(memory.hears_lan(&mut packet(false, COMPUTER, FAR, false)), Verdict::DROP);
     assert_eq!(memory.reasons.borrow().get(&Reason::PortsUsedUp), Some(&1));
 }

@@ -1,56 +1,70 @@
-//! The datapath's hooks in the kernel, on what comes in from LAN and from WAN.
+//! The datapath's hooks in the kernel, on what comes in from LAN, from WAN and from tunnels.
 //!
 //! *Does*: hand each packet to `patronus-ebpf-core`, rewrite and mark what it says, leave the rest to the kernel.
 //! *Never does*: decide anything; forward anything: the kernel does, and its packet filter looks at the mark.
 //! *Spec*: `docs/datapath.md`.
 #![no_std]
 #![no_main]
-#![feature(core_intrinsics)]
+#![feature(asm_experimental_arch, core_intrinsics)]
 #![allow(internal_features)]
 
 mod frame;
+mod hooks;
 mod maps;
+mod six;
+mod steer;
 mod tables;
+mod twins;
 
-use aya_ebpf::{
-    bindings::{TC_ACT_SHOT, TC_ACT_UNSPEC},
-    macros::classifier,
-    programs::TcContext,
-};
-use patronus_ebpf_abi::MARK;
-use patronus_ebpf_core::{Verdict, inbound, outbound, parse};
-
-use frame::Skb;
-use tables::Kernel;
+use aya_ebpf::{macros::classifier, programs::TcContext};
 
 /// What comes from the LAN.
 #[classifier]
+#[inline(always)]
 pub fn from_lan(context: TcContext) -> i32 {
-    let Some(mut skb) = Skb::of(&context) else { return TC_ACT_UNSPEC };
-    let parsed = parse(&skb);
-    let verdict = outbound(&parsed, skb.largest(&parsed), &Kernel(context.skb.skb));
-    act(&mut skb, &context, &verdict)
+    hooks::lan(&context)
+}
+
+/// What comes from the LAN and is not decided yet, behind [`from_lan`]. One program for both would be more than the kernel checks.
+#[classifier]
+#[inline(always)]
+pub fn from_lan_around(context: TcContext) -> i32 {
+    hooks::lan_around(&context)
+}
+
+/// What comes from the LAN and may go to another site, behind the two before.
+#[classifier]
+#[inline(always)]
+pub fn from_lan_to_sites(context: TcContext) -> i32 {
+    hooks::lan_to_sites(&context)
 }
 
 /// What comes from an uplink.
 #[classifier]
+#[inline(always)]
 pub fn from_wan(context: TcContext) -> i32 {
-    let Some(mut skb) = Skb::of(&context) else { return TC_ACT_UNSPEC };
-    let verdict = inbound(&parse(&skb), skb.device(), &Kernel(context.skb.skb));
-    act(&mut skb, &context, &verdict)
+    hooks::wan(&context)
 }
 
+/// What comes out of a tunnel.
+#[classifier]
 #[inline(always)]
-fn act(skb: &mut Skb, context: &TcContext, verdict: &Verdict) -> i32 {
-    match verdict {
-        Verdict::Kernel => TC_ACT_UNSPEC,
-        Verdict::Drop => TC_ACT_SHOT,
-        Verdict::Translate(translation) => {
-            translation.apply(skb);
-            context.set_mark(MARK);
-            TC_ACT_UNSPEC
-        }
-    }
+pub fn from_mesh(context: TcContext) -> i32 {
+    hooks::mesh(&context)
+}
+
+/// What comes from the LAN with IPv6.
+#[classifier]
+#[inline(always)]
+pub fn from_lan_six(context: TcContext) -> i32 {
+    six::from_lan(&context)
+}
+
+/// What comes from an uplink with IPv6.
+#[classifier]
+#[inline(always)]
+pub fn from_wan_six(context: TcContext) -> i32 {
+    six::from_wan(&context)
 }
 
 #[cfg(not(test))]
