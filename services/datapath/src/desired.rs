@@ -1,16 +1,18 @@
 //! From what `link` says to what the programs must know.
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use patronus_ebpf_abi as abi;
 use patronus_ipc::link;
-use patronus_types::{IpNet, Ipv4Net, PortName, UplinkName};
+use patronus_types::{IpNet, Ipv4Net, Ipv6Net, PortName, UplinkName, UplinkSlot};
 
 /// Where packets are taken, and where they may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
     /// The LAN's bridge and its prefix with the box's own address.
     pub lan: Option<(PortName, Ipv4Net)>,
+    /// Its prefix of IPv6, if the world knows it.
+    pub lan_six: Option<Ipv6Net>,
     /// Uplinks by slot, also those that cannot be used now.
     pub uplinks: Vec<Uplink>,
 }
@@ -32,7 +34,7 @@ pub fn desired(link: &link::State) -> Desired {
     let device = link.lan.device.clone();
     let lan = device.zip(link.lan.addresses.iter().find_map(v4));
     let uplinks = link.uplinks.iter().take(abi::UPLINKS as usize);
-    Desired { lan, uplinks: uplinks.map(uplink).collect() }
+    Desired { lan, lan_six: link.lan.addresses.iter().find_map(global), uplinks: uplinks.map(uplink).collect() }
 }
 
 /// Without a cable an uplink has no route, so its flows go on by another.
@@ -41,10 +43,26 @@ fn uplink(uplink: &link::Uplink) -> Uplink {
     Uplink { name: uplink.name.clone(), port: uplink.port.clone(), address: address.filter(|_| uplink.carrier) }
 }
 
+/// Uplinks that carry nothing, whatever was measured: without a cable, or without an address.
+#[must_use]
+pub fn dead_uplinks(link: &link::State) -> BTreeSet<UplinkSlot> {
+    let is_dead = |uplink: &link::Uplink| !uplink.carrier || uplink.addresses.is_empty();
+    let uplinks = (0..).zip(&link.uplinks).filter(|(_, uplink)| is_dead(uplink));
+    uplinks.filter_map(|(number, _)| UplinkSlot::new(number)).collect()
+}
+
 fn v4(net: &IpNet) -> Option<Ipv4Net> {
     match net {
         IpNet::V4(net) => Some(*net),
         IpNet::V6(_) => None,
+    }
+}
+
+/// RFC 4291 section 2.4; the packet filter lets out no other sources.
+fn global(net: &IpNet) -> Option<Ipv6Net> {
+    match net {
+        IpNet::V6(net) if net.addr().segments().first().is_some_and(|first| first >> 13 == 1) => Some(*net),
+        _ => None,
     }
 }
 
@@ -77,6 +95,7 @@ mod tests {
     fn the_lan_is_its_ipv4_prefix() {
         let desired = desired(&state(true, &[]));
         assert_eq!(desired.lan, Some(("lan".parse().unwrap(), "192.168.42.1/24".parse().unwrap())));
+        assert_eq!(desired.lan_six, None, "nobody outside would answer to fd00::/8");
     }
 
     #[test]

@@ -18,12 +18,15 @@ use aya::{
         tc::{SchedClassifierLink, TcAttachOptions},
     },
 };
+use patronus_datapath::{answers, limit, policy::Compiled};
 use patronus_ebpf_abi::LAYOUT;
 
 use super::{Fatal, Places};
 
 /// Tables that grow with the number of flows.
-const SIZED: [&str; 3] = ["FLOWS", "OWNERS", "PORTS"];
+const SIZED: [&str; 4] = ["FLOWS", "OWNERS", "PORTS", "STUCK"];
+/// Tables that are as large as the rules, and theirs alone.
+const OF_RULES: [&str; 2] = ["POLICY", "HITS"];
 /// Where links are pinned, beside the tables, which have a directory for each layout.
 const LINKS: &str = "links";
 
@@ -32,15 +35,33 @@ const LINKS: &str = "links";
 pub(crate) enum Side {
     /// What comes from the LAN.
     Lan,
+    /// The same, behind it.
+    LanAround,
+    /// The same, for what may go to another site.
+    LanToSites,
     /// What comes from an uplink.
     Wan,
+    /// What comes out of a tunnel.
+    Mesh,
+    /// What comes from the LAN with IPv6.
+    LanSix,
+    /// What comes from an uplink with IPv6.
+    WanSix,
 }
 
 impl Side {
+    const ALL: [Self; 7] =
+        [Self::Lan, Self::LanAround, Self::LanToSites, Self::Wan, Self::Mesh, Self::LanSix, Self::WanSix];
+
     const fn program(self) -> &'static str {
         match self {
             Self::Lan => "from_lan",
+            Self::LanAround => "from_lan_around",
+            Self::LanToSites => "from_lan_to_sites",
             Self::Wan => "from_wan",
+            Self::Mesh => "from_mesh",
+            Self::LanSix => "from_lan_six",
+            Self::WanSix => "from_wan_six",
         }
     }
 }
@@ -52,27 +73,41 @@ pub(crate) type Device = (u32, String);
 pub(crate) struct Hooks {
     object: Ebpf,
     pins: PathBuf,
+    /// The directories of this object's tables.
+    tables: [PathBuf; 2],
+    /// Answers that each processor has.
+    pub(crate) answers_of_one: u32,
     /// Links that have this object's programs already.
     ours: BTreeMap<PathBuf, Side>,
 }
 
 impl Hooks {
-    /// Loads the object; its tables are those that are pinned, if they have this layout.
-    pub(crate) fn load(places: &Places, flows: u32) -> Result<Self, Fatal> {
+    /// Loads the object; its tables are those that are pinned, if they have this layout, and for these rules.
+    pub(crate) fn load(places: &Places, flows: u32, policy: &Compiled, rules: u32) -> Result<Self, Fatal> {
         let tables = places.pins.join(format!("{LAYOUT:016x}"));
-        for directory in [&tables, &places.pins.join(LINKS)] {
+        let of_rules = places.pins.join(format!("{LAYOUT:016x}-{:08x}", policy.generation()));
+        for directory in [&tables, &of_rules, &places.pins.join(LINKS)] {
             make(directory)?;
         }
         let mut loader = EbpfLoader::new();
         loader.default_map_pin_directory(&tables);
+        for (name, size) in OF_RULES.into_iter().zip([u32::try_from(policy.lines().len()).unwrap_or(u32::MAX), rules]) {
+            loader.map_pin_path(name, of_rules.join(name));
+            loader.map_max_entries(name, size.max(1));
+        }
         for name in SIZED {
             loader.map_max_entries(name, flows);
         }
+        loader.map_max_entries("FLOWS6", flows / limit::FLOWS_OF_SIX);
+        let (of_one, of_all) = answers(flows, processors());
+        let mask = of_one - 1;
+        loader.map_max_entries("ANSWERS", of_all).override_global("ANSWERS_MASK", &mask, true);
         let mut object = loader.load_file(&places.object)?;
-        for side in [Side::Lan, Side::Wan] {
+        for side in Side::ALL {
             program(&mut object, side)?.load().map_err(|error| Fatal::Program(side.program(), error))?;
         }
-        Ok(Self { object, pins: places.pins.clone(), ours: BTreeMap::new() })
+        let (pins, tables, ours) = (places.pins.clone(), [tables, of_rules], BTreeMap::new());
+        Ok(Self { object, pins, tables, answers_of_one: of_one, ours })
     }
 
     /// The object, for its tables.
@@ -98,7 +133,7 @@ impl Hooks {
                 self.ours.insert(place.clone(), *side);
             }
         }
-        self.forget_other_layouts();
+        self.forget_other_tables();
         Ok(())
     }
 
@@ -121,13 +156,19 @@ impl Hooks {
         Ok(())
     }
 
-    /// Tables of a layout that no program uses any more.
-    fn forget_other_layouts(&self) {
-        let ours = [LINKS.to_owned(), format!("{LAYOUT:016x}")].map(|name| self.pins.join(name));
-        for directory in names(&self.pins).into_iter().filter(|path| !ours.contains(path)) {
+    /// Tables of a layout or of rules that no program uses any more.
+    fn forget_other_tables(&self) {
+        let links = self.pins.join(LINKS);
+        for directory in names(&self.pins).into_iter().filter(|path| *path != links && !self.tables.contains(path)) {
             let _ = fs::remove_dir_all(directory);
         }
     }
+}
+
+/// Those that run; one that comes later has no answers, and all its packets go the long way.
+fn processors() -> u32 {
+    let last = aya::util::online_cpus().ok().and_then(|numbers| numbers.into_iter().max());
+    last.map_or(1, |last| last.saturating_add(1))
 }
 
 fn program(object: &mut Ebpf, side: Side) -> Result<&mut SchedClassifier, Fatal> {

@@ -1,11 +1,15 @@
 //! The shell: everything that touches the kernel or another service.
 
-pub(crate) mod desk;
 pub(crate) mod devices;
 pub(crate) mod hooks;
+pub(crate) mod loaded;
+pub(crate) mod rules;
 pub(crate) mod service;
+pub(crate) mod six;
+pub(crate) mod steer;
 pub(crate) mod sys;
 pub(crate) mod tables;
+pub(crate) mod told;
 
 use std::{
     io,
@@ -30,6 +34,15 @@ pub(crate) enum Fatal {
     /// A table is not what it should be.
     #[error("table {0}: {1}")]
     Table(&'static str, #[source] aya::maps::MapError),
+    /// The words of the paths cannot be mapped.
+    #[error("table PATHS: {0}")]
+    Words(#[source] io::Error),
+    /// A table cannot be read.
+    #[error("table {0}: {1}")]
+    Read(&'static str, #[source] io::Error),
+    /// The kernel does not tell of a device.
+    #[error("device {0}: {1}")]
+    Device(String, #[source] rtnetlink::Error),
     /// The object has no part of this name.
     #[error("the object has no {0}")]
     Missing(&'static str),

@@ -22,6 +22,17 @@ fn a_computer_on_the_lan_reaches_the_internet_with_the_uplinks_address() {
     assert!(flows.iter().any(|flow| flow.protocol == 17), "{flows:?}");
 }
 
+/// Datagrams that are too long for any wire, there and back.
+#[test]
+fn a_datagram_in_parts_arrives_whole_with_the_uplinks_address() {
+    let lab = Lab::new();
+    udp(&lab.computer, &lab.far, FAR, 4000);
+    udp(&lab.computer, &lab.far, FAR, 60_000);
+    assert!(lab.wire.was_never_private(), "{:?}", lab.wire.ends());
+    let flow = lab.flows().into_iter().find(|flow| flow.sent.bytes > 60_000).expect("all parts are counted");
+    assert!(flow.received.bytes > 60_000 && flow.received.packets > 40, "{flow:?}");
+}
+
 /// The errors about packets that lived too short come back to who sent them, about what he sent.
 #[test]
 fn pings_and_the_hops_of_a_traceroute_come_back() {

@@ -47,8 +47,7 @@ fn no_packet_is_lost_while_the_service_is_killed_and_its_programs_are_replaced()
     let mut lab = Lab::new();
     let packets = every_packet_comes_back(&mut lab, |lab| {
         for _ in 0..3 {
-            lab.datapath.kill();
-            lab.datapath.start();
+            lab.forwarding.restart();
             // Its first word comes when its programs hang where the old ones hung.
             lab.wait_for("LAN and uplink", |state| state.lan.is_some() && state.uplinks.len() == 1);
         }
@@ -62,7 +61,7 @@ fn no_packet_is_lost_while_the_service_is_killed_and_its_programs_are_replaced()
 #[test]
 fn while_the_service_is_away_the_lan_keeps_the_internet() {
     let mut lab = Lab::new();
-    lab.datapath.kill();
+    lab.forwarding.datapath.kill();
     patronus_lab::carry::tcp(&lab.computer, &lab.far, FAR, 100_000);
     assert!(lab.wire.was_never_private(), "{:?}", lab.wire.ends());
 }

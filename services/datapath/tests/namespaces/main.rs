@@ -9,7 +9,11 @@
 )]
 
 mod carries;
+mod compared;
+mod forwards;
 mod lab;
 mod lasts;
 mod ping;
 mod refuses;
+mod rules;
+mod six;

@@ -10,7 +10,7 @@ use patronus_lab::Namespace;
 use socket2::{Domain, Protocol, Socket, Type};
 
 /// How long an answer may take; another ping is sent each second.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const ID: u16 = 0x0777;
 
 #[derive(Debug, PartialEq, Eq)]

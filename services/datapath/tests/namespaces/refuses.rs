@@ -1,7 +1,8 @@
 //! What does not pass, with the datapath and without.
 
 use std::{
-    net::{SocketAddr, UdpSocket},
+    io::ErrorKind,
+    net::{SocketAddr, TcpStream, UdpSocket},
     time::Duration,
 };
 
@@ -51,7 +52,7 @@ fn nothing_leaves_before_the_datapath_is_there_and_a_foreign_source_never() {
     let (computer, far) = (socket(&lab.computer, COMPUTER, PORT), socket(&lab.far, FAR, 7));
     computer.send_to(b"too early", (FAR, 7)).unwrap();
     assert_eq!(hears(&far), None);
-    lab.datapath.start();
+    lab.forwarding.datapath.start();
     lab.wait_for("LAN and uplink", |state| state.lan.is_some() && state.uplinks.len() == 1);
     udp(&lab.computer, &lab.far, FAR, 100);
 
@@ -66,15 +67,28 @@ fn nothing_leaves_before_the_datapath_is_there_and_a_foreign_source_never() {
     assert!(lab.wire.was_never_private(), "{:?}", lab.wire.ends());
 }
 
-/// Fragments are not translated yet: they must not leave as they are.
 #[test]
-fn a_datagram_in_parts_does_not_leave_untranslated() {
-    let lab = Lab::new();
-    let (computer, far) = (socket(&lab.computer, COMPUTER, PORT), socket(&lab.far, FAR, 7));
-    computer.send_to(&[1; 4000], (FAR, 7)).unwrap();
-    assert_eq!(hears(&far), None);
-    computer.send_to(b"in one part", (FAR, 7)).unwrap();
-    assert!(hears(&far).is_some());
-    lab.wait_for("its parts are counted", |state| state.not_carried.get("fragment") == Some(&3));
-    assert!(lab.wire.was_never_private(), "{:?}", lab.wire.ends());
+fn what_turns_out_to_be_another_sites_leaves_by_no_uplink_any_more() {
+    let mut lab = Lab::new();
+    let computer = lab.computer.inside(|| UdpSocket::bind((COMPUTER, 5000)).unwrap());
+    let far = lab.far.inside(|| UdpSocket::bind((FAR, 7)).unwrap());
+    far.set_read_timeout(Some(patronus_lab::PATIENCE)).unwrap();
+    computer.connect((FAR, 7)).unwrap();
+    computer.send(b"anybody's").unwrap();
+    assert_eq!(far.recv(&mut [0; 16]).unwrap(), 9);
+    // As `tunnel` does, while no path leads there.
+    lab.forwarding.namespace.ip(&["route", "add", "unreachable", "198.51.100.0/24"]);
+    computer.send(b"still its flow").unwrap();
+    assert_eq!(far.recv(&mut [0; 16]).unwrap(), 14);
+    lab.wait_for("the flow is counted", |state| state.flows == 1);
+
+    lab.forwarding.add_site("198.51.100.0/24");
+    lab.wait_for("the flow has ended", |state| state.flows == 0);
+    computer.send(b"another site's").unwrap();
+    let told = lab.computer.inside(|| TcpStream::connect((FAR, 80)).unwrap_err());
+    assert_eq!(told.kind(), ErrorKind::HostUnreachable);
+    let rules: Vec<String> = lab.flows().into_iter().map(|flow| flow.rule).collect();
+    assert_eq!(rules, ["lan-to-mesh", "lan-to-mesh"]);
+    far.set_nonblocking(true).unwrap();
+    assert!(far.recv(&mut [0; 16]).is_err());
 }

@@ -54,6 +54,7 @@ impl Wire {
 
     /// Whether nobody with a private address was ever heard or spoken to here, and anybody at all was.
     pub fn was_never_private(&self) -> bool {
+        patronus_lab::eventually("anybody is heard", || !self.ends().is_empty(), String::new);
         let ends = self.ends();
         !ends.is_empty() && ends.iter().all(|(from, to)| !from.is_private() && !to.is_private())
     }

@@ -1,0 +1,185 @@
+//! What is in the kernel: programs, tables, rules.
+//!
+//! *Does*: bring about that devices have their programs and the programs know LAN, uplinks and tunnels.
+//! *Never does*: change rules: other rules are loaded anew.
+
+use std::net::Ipv4Addr;
+
+use patronus_datapath::{
+    Desired, explain, forwards,
+    policy::{Book, Compiled, Sites},
+};
+use patronus_ebpf_abi::{self as abi, forward::Forward};
+use patronus_ebpf_core::Route;
+use patronus_ipc::datapath::{Explanation, Question, Uplink};
+use patronus_types::{Ipv4Net, Ipv6Net};
+use rtnetlink::Handle;
+
+use super::{
+    Fatal, Places,
+    devices::{self, Way},
+    hooks::{Hooks, Side},
+    rules::Rules,
+    six::Six,
+    steer::Steer,
+    tables::Tables,
+};
+
+/// A device with a program on it or to be put on it.
+type Wanted = Vec<(super::hooks::Device, Side)>;
+
+pub(crate) struct Loaded {
+    hooks: Hooks,
+    pub(crate) tables: Tables,
+    pub(crate) six: Six,
+    pub(crate) rules: Rules,
+    pub(crate) policy: Compiled,
+    pub(crate) book: Book,
+    /// Why newer rules are not in force.
+    pub(crate) problem: Option<String>,
+    /// What the programs know.
+    lan: abi::Lan,
+    uplinks: Vec<abi::Uplink>,
+    mesh: Vec<u32>,
+    forwards: Option<Vec<Forward>>,
+    /// What they were told of when all of it was written the last time.
+    told: Option<Told>,
+}
+
+/// LAN, uplinks and tunnels.
+type Told = (abi::Lan, Option<Ipv6Net>, Vec<abi::Uplink>, Vec<u32>);
+
+impl Loaded {
+    /// Programs that look into these rules; nothing hangs anywhere yet.
+    pub(crate) fn new(places: &Places, flows_max: u32, policy: Compiled, book: Book) -> Result<Self, Fatal> {
+        let rules = u32::try_from(book.rules().len()).unwrap_or(u32::MAX);
+        let mut hooks = Hooks::load(places, flows_max, &policy, rules)?;
+        let rules = Rules::of(hooks.object(), &policy)?;
+        let answers_of_one = hooks.answers_of_one;
+        let (tables, six) = (Tables::of(hooks.object(), answers_of_one)?, Six::of(hooks.object())?);
+        let (lan, uplinks, mesh) = (abi::Lan::default(), Vec::new(), Vec::new());
+        Ok(Self {
+            hooks,
+            tables,
+            six,
+            rules,
+            policy,
+            book,
+            problem: None,
+            lan,
+            uplinks,
+            mesh,
+            forwards: None,
+            told: None,
+        })
+    }
+
+    /// The steering tables, for whom asks first. They are pinned: programs that are loaded later look into the same.
+    pub(crate) fn steer(&mut self, handle: &Handle) -> Result<Steer, Fatal> {
+        Steer::of(self.hooks.object(), handle.clone())
+    }
+
+    /// Port forwards are those of the document; what came by one that is gone, ends.
+    pub(crate) fn forward(&mut self, list: &[Forward], now_s: u32) -> Result<(), Fatal> {
+        if self.forwards.as_deref() != Some(list) {
+            self.tables.set_forwards(list)?;
+            self.tables.sweep(now_s, |key, flow| forwards::may_go_on(key, flow, list))?;
+            self.tables.is_changed()?;
+            self.forwards = Some(list.to_vec());
+        }
+        Ok(())
+    }
+
+    /// Devices have their programs, and the programs know what is where. The LAN last: with it, flows begin.
+    pub(crate) async fn bring_about(
+        &mut self,
+        handle: &Handle,
+        desired: &Desired,
+    ) -> Result<(Option<Ipv4Net>, Vec<Uplink>), Fatal> {
+        let before = self.told.take();
+        let mut wanted = Wanted::new();
+        let published = self.uplinks(handle, desired, &mut wanted).await?;
+        let tunnels = devices::tunnels(handle).await?;
+        self.mesh = tunnels.iter().map(|(index, _)| *index).take(abi::MESH_DEVICES as usize).collect();
+        self.tables.set_mesh(&self.mesh)?;
+        wanted.extend(tunnels.into_iter().take(abi::MESH_DEVICES as usize).map(|device| (device, Side::Mesh)));
+        let mut lan = None;
+        if let Some((device, net)) = &desired.lan
+            && let Some((index, _)) = devices::look(handle, device.as_str()).await?
+        {
+            let device = (index, device.to_string());
+            wanted.extend(
+                [Side::Lan, Side::LanAround, Side::LanToSites, Side::LanSix].map(|side| (device.clone(), side)),
+            );
+            lan = Some(*net);
+        }
+        self.lan = lan.map_or_else(abi::Lan::default, prefix);
+        self.tables.set_lan(self.lan)?;
+        let lan_six = desired.lan_six.filter(|_| lan.is_some());
+        self.six.set_lan(lan_six)?;
+        let told = (self.lan, lan_six, self.uplinks.clone(), self.mesh.clone());
+        // Behind all that was written: what a program has found by half of it is not believed.
+        if before.as_ref() != Some(&told) {
+            self.tables.is_changed()?;
+        }
+        self.told = Some(told);
+        self.hooks.hang(&wanted)?;
+        Ok((lan.map(|net| net.trunc()), published))
+    }
+
+    async fn uplinks(&mut self, handle: &Handle, desired: &Desired, wanted: &mut Wanted) -> Result<Vec<Uplink>, Fatal> {
+        let mut published = Vec::new();
+        self.uplinks.clear();
+        for slot in 0..abi::UPLINKS {
+            let known = usize::try_from(slot).ok().and_then(|slot| desired.uplinks.get(slot));
+            let mut value = abi::Uplink::default();
+            if let Some(uplink) = known
+                && let Some((index, mtu)) = devices::look(handle, uplink.port.as_str()).await?
+            {
+                value = abi::Uplink { address: uplink.address.map_or(0, u32::from), index, mtu, zero: 0 };
+                let device = (index, uplink.port.to_string());
+                wanted.extend([Side::Wan, Side::WanSix].map(|side| (device.clone(), side)));
+                let used = uplink.address.map(|address| (uplink, address));
+                published.extend(used.map(|(uplink, address)| told(uplink, address, mtu)));
+            }
+            self.tables.set_uplink(slot, value)?;
+            self.uplinks.push(value);
+        }
+        Ok(published)
+    }
+
+    /// What would become of a packet.
+    pub(crate) async fn explain(
+        &mut self,
+        handle: &Handle,
+        question: &Question,
+        desired: &Desired,
+        sites: &Sites,
+        now_s: u32,
+    ) -> Result<Explanation, Fatal> {
+        let route = match devices::way(handle, question.destination).await {
+            Way::By(device) if self.mesh.contains(&device) => Route::Mesh,
+            Way::By(device) => self.uplink_on(device).map_or(Route::Elsewhere, Route::Uplink),
+            Way::Closed => Route::Mesh,
+            Way::Own => Route::Own,
+            Way::None => Route::Elsewhere,
+        };
+        let (policy, book, lan, uplinks) = (&self.policy, &self.book, self.lan, self.uplinks.as_slice());
+        let flows = self.tables.count_flows(question, now_s)?;
+        let now = explain::Now { policy, book, desired, lan, uplinks, sites, route, flows };
+        Ok(explain::explain(question, &now))
+    }
+
+    fn uplink_on(&self, device: u32) -> Option<u32> {
+        let slot = self.uplinks.iter().position(|uplink| uplink.index == device && device != 0)?;
+        u32::try_from(slot).ok()
+    }
+}
+
+fn told(uplink: &patronus_datapath::desired::Uplink, address: Ipv4Addr, mtu: u32) -> Uplink {
+    Uplink { name: uplink.name.clone(), port: uplink.port.clone(), address, mtu }
+}
+
+fn prefix(net: Ipv4Net) -> abi::Lan {
+    abi::Lan { network: net.network().into(), mask: net.netmask().into(), address: net.addr().into(), zero: 0 }
+}
