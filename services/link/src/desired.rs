@@ -45,7 +45,7 @@ pub fn desired(settings: &Settings, observed: &Observed) -> Network {
     add_lan(&mut network, settings, observed);
     for (slot, uplink) in (0..).zip(&settings.uplinks) {
         if let Some(port) = observed.ports.iter().find(|port| port.name == uplink.port) {
-            add_uplink(&mut network, slot, uplink, port, observed);
+            add_uplink(&mut network, settings.lan.address, (slot, uplink), port, observed);
         }
     }
     network
@@ -73,7 +73,7 @@ fn add_lan(network: &mut Network, settings: &Settings, observed: &Observed) {
     }
 }
 
-fn add_uplink(network: &mut Network, slot: u32, uplink: &Uplink, port: &Port, observed: &Observed) {
+fn add_uplink(network: &mut Network, lan: Ipv4Net, (slot, uplink): (u32, &Uplink), port: &Port, observed: &Observed) {
     let lease = match uplink.ipv4 {
         Ipv4Method::Dhcp => observed.leases.get(&port.name),
         _ => None,
@@ -89,6 +89,7 @@ fn add_uplink(network: &mut Network, slot: u32, uplink: &Uplink, port: &Port, ob
     let mut way = Way { network, slot, port };
     if let Some((net, gateway)) = ipv4_of(uplink, lease) {
         way.add_own(IpNet::V4(net), gateway.map(IpAddr::V4));
+        way.add_lan(lan);
     }
     match &uplink.ipv6 {
         Ipv6Method::Static { address, gateway, .. } => way.add_own(IpNet::V6(*address), Some(IpAddr::V6(*gateway))),
@@ -126,6 +127,15 @@ impl Way<'_> {
             let onlink = !net.contains(&gateway) && !is_link_local(gateway);
             self.add_route(MAIN_TABLE, default_prefix(gateway), Some(gateway), onlink, self.metric());
             self.add_route(self.table(), default_prefix(gateway), Some(gateway), onlink, self.metric());
+        }
+    }
+
+    /// Back to the LAN for what comes from there with this uplink's address: who asks on the LAN for a port forward.
+    fn add_lan(&mut self, lan: Ipv4Net) {
+        if self.network.bridge.is_some() {
+            let (prefix, metric) = (IpNet::V4(lan.trunc()), self.metric());
+            let (table, device) = (self.table(), lan_device());
+            self.network.routes.insert(Route { table, prefix, gateway: None, onlink: false, device, metric });
         }
     }
 

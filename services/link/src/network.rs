@@ -25,14 +25,6 @@ pub const UPLINK_METRIC: u32 = 100;
 
 /// The beginning of the names of `tunnel`'s devices (`docs/tunnel.md`, section "Paths").
 pub const TUNNEL_DEVICES: &str = "mesh";
-/// UDP ports of WireGuard, one for each slot (`docs/tunnel.md`, section "Paths").
-pub const TUNNEL_PORTS: std::ops::RangeInclusive<u16> = 51_830..=51_845;
-/// UDP port of `mesh`'s discovery (`docs/membership.md`, section "Discovery").
-pub const DISCOVERY_PORT: u16 = 51_821;
-/// UDP port of `mesh` inside tunnels (`docs/wire.md`, section "Inside tunnels").
-pub const INNER_PORT: u16 = 51_823;
-/// TCP port of a seed (`docs/membership.md`, section "Beyond the LAN").
-pub const SEED_PORT: u16 = 51_822;
 
 /// Devices, addresses, routes and rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

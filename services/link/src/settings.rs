@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 
-use patronus_types::{Document, Ipv4Net, Lan, PortName, Uplink};
+use patronus_types::{Document, Ipv4Net, Lan, PortName, PortRange, Uplink};
 
 use crate::port::Port;
 
@@ -21,13 +21,16 @@ pub struct Settings {
     pub lan: Lan,
     /// The ways out in slot order.
     pub uplinks: Vec<Uplink>,
+    /// Ports that lead to computers on the LAN, so that the box takes none of them for a question of its own.
+    pub forwarded: Vec<PortRange>,
 }
 
 impl Settings {
     /// What a person decided.
     #[must_use]
     pub fn from_document(document: &Document) -> Self {
-        Self { lan: document.lan.clone(), uplinks: document.uplinks.clone() }
+        let forwarded = document.forwards.iter().map(|forward| forward.outside).collect();
+        Self { lan: document.lan.clone(), uplinks: document.uplinks.clone(), forwarded }
     }
 
     /// First boot: the first port is WAN by DHCP and SLAAC, all others are LAN. A single port is LAN: without one there would be
@@ -38,7 +41,8 @@ impl Settings {
         ports.sort_by(|a, b| a.place().cmp(&b.place()));
         let mut names: Vec<PortName> = ports.into_iter().map(|port| port.name.clone()).collect();
         let wan = (names.len() > 1).then(|| names.remove(0));
-        Self { lan: first_boot_lan(names), uplinks: wan.and_then(first_boot_uplink).into_iter().collect() }
+        let uplinks = wan.and_then(first_boot_uplink).into_iter().collect();
+        Self { lan: first_boot_lan(names), uplinks, forwarded: Vec::new() }
     }
 }
 
@@ -49,7 +53,15 @@ fn first_boot_lan(ports: Vec<PortName>) -> Lan {
 
 fn first_boot_uplink(port: PortName) -> Option<Uplink> {
     let name = FIRST_BOOT_UPLINK.parse().ok()?;
-    Some(Uplink { name, port, reachable_at: Vec::new(), ipv4: Default::default(), ipv6: Default::default() })
+    Some(Uplink {
+        name,
+        port,
+        reachable_at: Vec::new(),
+        cost: 0,
+        metered: false,
+        ipv4: Default::default(),
+        ipv6: Default::default(),
+    })
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use lab::{
 };
 use patronus_ipc::link::{Role, State};
 use patronus_lab::Namespace;
-use patronus_link::network::INNER_PORT;
+use patronus_types::ports::INNER_PORTS;
 use patronus_types::{Document, Ipv4Method, Ipv6Method};
 use redb::ReadableTable;
 
@@ -147,6 +147,16 @@ fn a_kill_changes_nothing_and_a_connection_over_the_lan_goes_on() {
     assert_eq!(server.seen().len(), asked, "nothing was asked again");
     assert!(lab.service.terminate(), "SIGTERM ends it well");
     assert_eq!(picture(&lab), before);
+}
+
+#[test]
+fn a_bridge_that_the_last_process_only_made_is_finished() {
+    let mut lab = Lab::new();
+    lab.inside.ip(&["link", "add", "lan", "type", "bridge"]);
+    lab.service.start();
+    lab.eventually("the bridge is up", || lab.inside.ip(&["link", "show", "lan"]).contains(",UP"));
+    let accepts = || std::fs::read_to_string("/proc/sys/net/ipv4/conf/lan/accept_local").unwrap();
+    assert_eq!(lab.inside.run(accepts).join().unwrap().trim(), "1", "what the datapath has translated comes in");
 }
 
 /// Addresses, routes and rules as `ip` shows them, without counters of time.
@@ -279,14 +289,13 @@ fn arrives_at(from: &Namespace, to: &Namespace, address: &'static str, port: u16
 #[test]
 fn what_sites_say_inside_tunnels_comes_from_tunnels_and_from_no_computer() {
     let (lab, far) = lab_with_another_site();
-    assert!(arrives_at(&far, &lab.inside, "10.7.0.1", INNER_PORT), "from another site");
-    assert!(!arrives_at(&lab.lan, &lab.inside, "10.7.0.1", INNER_PORT), "from the LAN to this site");
-    assert!(
-        !arrives_at(&lab.lan, &far, "10.9.0.2", INNER_PORT),
-        "from the LAN to another site, as if it were this one"
-    );
-    assert!(!arrives_at(&far, &lab.lan, "10.7.0.9", INNER_PORT), "from another site to the LAN");
-    assert!(!arrives_at(&lab.wan, &lab.inside, "203.0.113.50", INNER_PORT), "from WAN");
+    for port in INNER_PORTS {
+        assert!(arrives_at(&far, &lab.inside, "10.7.0.1", port), "from another site");
+        assert!(!arrives_at(&lab.lan, &lab.inside, "10.7.0.1", port), "from the LAN to this site");
+        assert!(!arrives_at(&lab.lan, &far, "10.9.0.2", port), "from the LAN to another site, as if it were this one");
+        assert!(!arrives_at(&far, &lab.lan, "10.7.0.9", port), "from another site to the LAN");
+        assert!(!arrives_at(&lab.wan, &lab.inside, "203.0.113.50", port), "from WAN");
+    }
     // Any other port of the same addresses is open.
     assert!(arrives(&lab.lan, &lab.inside, "10.7.0.1") && arrives(&lab.lan, &far, "10.9.0.2"));
 }

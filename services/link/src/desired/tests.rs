@@ -5,7 +5,7 @@ fn static_uplink(name: &str, device: &str, address: &str, gateway: &str) -> Upli
     let ipv4 =
         Ipv4Method::Static { address: address.parse().unwrap(), gateway: gateway.parse().unwrap(), dns: Vec::new() };
     let (name, port) = (name.parse().unwrap(), device.parse().unwrap());
-    Uplink { name, port, reachable_at: Vec::new(), ipv4, ipv6: Ipv6Method::Off }
+    Uplink { name, port, reachable_at: Vec::new(), cost: 0, metered: false, ipv4, ipv6: Ipv6Method::Off }
 }
 
 fn two_uplinks() -> (Settings, Observed) {
@@ -34,6 +34,16 @@ fn each_uplink_has_its_own_table_and_a_default_with_the_metric_of_its_slot() {
     assert_eq!(defaults, expected);
     let rules: Vec<(String, u32)> = network.rules.iter().map(|rule| (rule.source.to_string(), rule.table)).collect();
     assert_eq!(rules, [("192.0.2.2".to_owned(), 1000), ("198.51.100.2".to_owned(), 1001)]);
+}
+
+#[test]
+fn what_has_an_uplinks_address_finds_the_lan_also_without_that_uplinks_cable() {
+    let (settings, mut observed) = two_uplinks();
+    observed.ports[0].carrier = false;
+    let network = desired(&settings, &observed);
+    let lan = network.routes.iter().filter(|route| route.device == lan_device());
+    let tables: Vec<(u32, String)> = lan.map(|route| (route.table, route.prefix.to_string())).collect();
+    assert_eq!(tables, [(1000, "192.168.42.0/24".to_owned()), (1001, "192.168.42.0/24".to_owned())]);
 }
 
 #[test]

@@ -47,7 +47,6 @@ pub(crate) async fn apply(handle: &Handle, picture: &Picture, change: &Change) -
         Change::AddBridge(mac) => {
             let bridge = LinkBridge::new(LAN_DEVICE).down().address(mac.0.to_vec());
             handle.link().add(bridge.build()).execute().await?;
-            sysfs::take_translated(LAN_DEVICE)?;
         }
         Change::SetBridgeMac(mac) => {
             let address = LinkAttribute::Address(mac.0.to_vec());
@@ -58,7 +57,13 @@ pub(crate) async fn apply(handle: &Handle, picture: &Picture, change: &Change) -
             set(LinkUnspec::new_with_index(index(name)?).controller(index(&lan_device())?)).await?;
         }
         Change::SetDown(name) => set(LinkUnspec::new_with_index(index(name)?).down()).await?,
-        Change::SetUp(name) => set(LinkUnspec::new_with_index(index(name)?).up()).await?,
+        Change::SetUp(name) => {
+            // Not when it is made: who ended in between would find it made, and never say so again.
+            if *name == lan_device() {
+                sysfs::take_translated(LAN_DEVICE)?;
+            }
+            set(LinkUnspec::new_with_index(index(name)?).up()).await?;
+        }
         Change::SetMtu(name, mtu) => set(LinkUnspec::new_with_index(index(name)?).mtu(*mtu)).await?,
         Change::SetIpv6(name, mode) => sysfs::set_ipv6_mode(name.as_str(), *mode)?,
         Change::AddAddress(address) => {

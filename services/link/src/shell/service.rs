@@ -103,6 +103,7 @@ impl Service {
     async fn reconcile(&mut self, config: &patronus_ipc::config::State) -> Result<(), Fatal> {
         let mut picture = Picture::take(&self.handle).await?;
         let mut settings = settings(config, &picture);
+        sysfs::reserve(&settings.forwarded).map_err(|error| ServiceError::Io("reserved ports", error))?;
         for _ in 0..limit::RECONCILE_ROUNDS {
             self.clients.follow(&settings, &picture.ports, &mut self.store, now_ms())?;
             let changes = plan(&desired(&settings, &self.observed(&picture)), &picture.network);

@@ -1,16 +1,19 @@
 //! What the kernel tells through `/sys` and `/proc/sys` and not through netlink.
 //!
 //! *Does*: a port's place, driver and speed; its IPv6 settings, read and written.
-//! *Never does*: write anything but what [`forward`] and [`take_translated`] say, and what [`set_ipv6_mode`] writes below
+//! *Never does*: write anything but what [`forward`], [`take_translated`] and [`reserve`] say, and what [`set_ipv6_mode`] writes below
 //! `/proc/sys/net/ipv6/conf/DEVICE`.
 //! *Spec*: Linux `Documentation/networking/ip-sysctl.rst`.
 
 use std::{fs, io, path::Path};
 
 use patronus_link::{limit, network::Ipv6Mode};
+use patronus_types::PortRange;
 
 /// What makes a router of a host.
 const FORWARDING: [&str; 2] = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
+
+const RESERVED: &str = "/proc/sys/net/ipv4/ip_local_reserved_ports";
 
 /// Where IPv6 is spoken, in any mode: an address of its own made from the Ethernet address (`init` has set the default to none), told to all
 /// neighbours once it is checked, and not more of them than this service looks at.
@@ -30,6 +33,13 @@ pub(crate) fn forward() -> io::Result<()> {
 /// filter, which must be there before, drops all others.
 pub(crate) fn take_translated(bridge: &str) -> io::Result<()> {
     fs::write(format!("/proc/sys/net/ipv4/conf/{bridge}/accept_local"), "1")
+}
+
+/// Ports that the kernel gives to no socket that did not ask for one: they are forwarded.
+pub(crate) fn reserve(ports: &[PortRange]) -> io::Result<()> {
+    let ports: Vec<String> = ports.iter().map(PortRange::to_string).collect();
+    // The kernel takes a line, also for none.
+    fs::write(RESERVED, ports.join(",") + "\n")
 }
 
 /// Where the port sits, by bus address; empty for virtual ports.

@@ -7,12 +7,15 @@
 //! source, whatever the datapath does.
 //! *Spec*: RFC 4861 sections 6.1 and 7.1 (hop limit 255); RFC 4890 section 4.4; RFC 1122 section 3.3.4.2 (strong host); RFC 3704.
 
+use std::ops::RangeInclusive;
+
 use netlink_packet_netfilter::nftables::MetaKey;
 use patronus_ebpf_abi::MARK;
 use patronus_link::{
     datagram::CLIENT_PORT,
-    network::{DISCOVERY_PORT, INNER_PORT, LAN_DEVICE, SEED_PORT, TUNNEL_DEVICES, TUNNEL_PORTS},
+    network::{LAN_DEVICE, TUNNEL_DEVICES},
 };
+use patronus_types::ports::{DISCOVERY_PORT, INNER_PORTS, SEED_PORT, WIREGUARD_PORTS};
 
 use super::expression::{
     ACCEPT, DROP, Devices, NETWORK_HEADER, Rule, TRANSPORT_HEADER, came_by, destination_is, established_or_related,
@@ -67,9 +70,9 @@ pub(super) fn input() -> Vec<Rule> {
     vec![
         [came_by(LO), verdict(ACCEPT)].concat(),
         // A computer on the LAN is no site.
-        [came_by(LAN), is(UDP), to_port(INNER_PORT), verdict(DROP)].concat(),
+        [came_by(LAN), is(UDP), to_ports(INNER_PORTS), verdict(DROP)].concat(),
         [came_by(LAN), verdict(ACCEPT)].concat(),
-        [came_by(TUNNELS), is(UDP), to_port(INNER_PORT), verdict(ACCEPT)].concat(),
+        [came_by(TUNNELS), is(UDP), to_ports(INNER_PORTS), verdict(ACCEPT)].concat(),
         // Another site may see whether this box is there; its page is for the LAN.
         [came_by(TUNNELS), icmp(ECHO_REQUEST), verdict(ACCEPT)].concat(),
         [came_by(TUNNELS), icmp_v6(ECHO_REQUEST_V6), verdict(ACCEPT)].concat(),
@@ -78,7 +81,7 @@ pub(super) fn input() -> Vec<Rule> {
         // The DHCP client reads below this filter. Without this rule the kernel would answer a server's reply with "port
         // unreachable", because no UDP socket is open.
         [is(UDP), to_port(CLIENT_PORT), verdict(DROP)].concat(),
-        [is(UDP), to_ports(*TUNNEL_PORTS.start(), *TUNNEL_PORTS.end()), verdict(ACCEPT)].concat(),
+        [is(UDP), to_ports(WIREGUARD_PORTS), verdict(ACCEPT)].concat(),
         [is(UDP), to_port(DISCOVERY_PORT), verdict(ACCEPT)].concat(),
         [is(TCP), to_port(SEED_PORT), verdict(ACCEPT)].concat(),
         [established_or_related(), verdict(ACCEPT)].concat(),
@@ -87,13 +90,14 @@ pub(super) fn input() -> Vec<Rule> {
 }
 
 /// Between this LAN and those of other sites; between this LAN and WAN what the datapath has translated, and that towards WAN only with the
-/// address of the port by which it leaves. Which addresses a site may send from, `tunnel` checks.
+/// address of the port by which it leaves, which of IPv6 is one that the world knows (RFC 4291 section 2.4). Which addresses a site may send from, `tunnel` checks.
 pub(super) fn forward() -> Vec<Rule> {
     vec![
         [translated(), leaves_by(LAN), verdict(ACCEPT)].concat(),
         [translated(), came_by(LAN), source_there_is(LOCAL), verdict(ACCEPT)].concat(),
+        [translated(), came_by(LAN), global_v6(), verdict(ACCEPT)].concat(),
         // With this site's own address as its source it would be taken for this site.
-        [is(UDP), to_port(INNER_PORT), verdict(DROP)].concat(),
+        [is(UDP), to_ports(INNER_PORTS), verdict(DROP)].concat(),
         [came_by(LAN), leaves_by(TUNNELS), verdict(ACCEPT)].concat(),
         [came_by(TUNNELS), leaves_by(LAN), verdict(ACCEPT)].concat(),
     ]
@@ -126,6 +130,11 @@ fn is_v6(protocol: u8) -> Rule {
     [meta_is(MetaKey::Nfproto, &[IPV6]), is(protocol)].concat()
 }
 
+/// From 2000::/3.
+fn global_v6() -> Rule {
+    [meta_is(MetaKey::Nfproto, &[IPV6]), payload_in(NETWORK_HEADER, 8, &[0x20], &[0x3f])].concat()
+}
+
 fn icmp(kind: u8) -> Rule {
     [is(ICMP), payload_is(TRANSPORT_HEADER, 0, &[kind])].concat()
 }
@@ -138,6 +147,6 @@ fn to_port(port: u16) -> Rule {
     payload_is(TRANSPORT_HEADER, 2, &port.to_be_bytes())
 }
 
-fn to_ports(first: u16, last: u16) -> Rule {
-    payload_in(TRANSPORT_HEADER, 2, &first.to_be_bytes(), &last.to_be_bytes())
+fn to_ports(ports: RangeInclusive<u16>) -> Rule {
+    payload_in(TRANSPORT_HEADER, 2, &ports.start().to_be_bytes(), &ports.end().to_be_bytes())
 }

@@ -43,11 +43,13 @@ fn a_state_with_everything_at_its_limit_is_far_below_the_limit_of_a_frame() {
         name: "x".repeat(15).parse().unwrap(),
         port: name(number),
         reachable_at: Vec::new(),
+        cost: 0,
+        metered: false,
         ipv4: Ipv4Method::Dhcp,
         ipv6: Ipv6Method::Slaac,
     };
     let lan = Lan { ports: Vec::new(), address: Ipv4Net::new_assert([10, 0, 0, 1].into(), 24), address_v6: None };
-    let settings = Settings { lan, uplinks: (0..Limit::UPLINKS).map(uplink).collect() };
+    let settings = Settings { lan, uplinks: (0..Limit::UPLINKS).map(uplink).collect(), forwarded: Vec::new() };
     let clients = Clients::new(mpsc::channel(1).0);
     let mut state = state(&settings, &full_picture(), &clients, &Resolvers::default());
     for uplink in &mut state.uplinks {
