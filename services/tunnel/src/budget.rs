@@ -7,43 +7,31 @@
 
 use std::{collections::HashMap, net::IpAddr, time::Duration};
 
-use crate::limit;
+use crate::{
+    bucket::{Bucket, Rate},
+    limit,
+};
 
-/// A full bucket, in thousandths of a handshake.
-const FULL: u64 = limit::SOURCE_BURST as u64 * 1000;
+const RATE: Rate =
+    Rate { per_s: limit::SOURCE_HANDSHAKES_PER_SECOND as u64, burst_thousandths: limit::SOURCE_BURST as u64 * 1_000 };
 
 /// The buckets.
 #[derive(Debug, Default)]
 pub(crate) struct Budget(HashMap<[u8; 8], Bucket>);
-
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    tokens: u64,
-    at: Duration,
-}
-
-impl Bucket {
-    fn refilled(self, now: Duration) -> Self {
-        let passed_ms = u64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(u64::MAX);
-        let tokens = passed_ms.saturating_mul(u64::from(limit::SOURCE_HANDSHAKES_PER_SECOND));
-        Self { tokens: self.tokens.saturating_add(tokens).min(FULL), at: now }
-    }
-}
 
 impl Budget {
     /// Takes one handshake out of the budget of an address. `false` if nothing is left.
     pub(crate) fn take(&mut self, now: Duration, source: IpAddr) -> bool {
         let key = holder(source);
         if !self.0.contains_key(&key) && self.0.len() >= limit::SOURCES {
-            self.0.retain(|_, bucket| bucket.refilled(now).tokens < FULL);
+            self.0.retain(|_, bucket| !bucket.refilled(RATE, now).is_full(RATE));
             if self.0.len() >= limit::SOURCES {
                 return false;
             }
         }
-        let bucket = self.0.entry(key).or_insert(Bucket { tokens: FULL, at: now });
-        *bucket = bucket.refilled(now);
-        let Some(rest) = bucket.tokens.checked_sub(1000) else { return false };
-        bucket.tokens = rest;
+        let bucket = self.0.entry(key).or_insert(Bucket::full(RATE, now));
+        let Some(rest) = bucket.refilled(RATE, now).without(1) else { return false };
+        *bucket = rest;
         true
     }
 }

@@ -19,6 +19,9 @@ use crate::{
 const ACK: u8 = 0x10;
 const PSH: u8 = 0x08;
 const UDP_HEADER: usize = 8;
+/// Flags of IPv4, and the one that the datapath sets in what it sends by two paths: the other site tells each packet from its twin, so it stays one.
+const FLAGS: usize = 6;
+const SENT_TWICE: u8 = 0x80;
 
 /// Packets that will be one frame. All places are within one arena.
 #[derive(Clone, Debug, Default)]
@@ -97,6 +100,9 @@ impl Coalescer {
     /// The shape of a packet that may stand in a super-frame: plain data, and its checksum is right.
     fn joinable(&self, packet: &Packet<'_>, protocol: u8, transport: usize) -> Option<Shape> {
         let bytes = packet.bytes();
+        if packet.is_v4() && bytes.get(FLAGS)? & SENT_TWICE != 0 {
+            return None;
+        }
         let headers = match protocol {
             TCP if bytes.get(transport + 13)? & !PSH == ACK => {
                 transport + usize::from(bytes.get(transport + 12)? >> 4) * 4

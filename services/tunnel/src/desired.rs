@@ -1,8 +1,7 @@
 //! From what `mesh` wants to what each slot's thread, and the kernel, must have.
 //!
 //! *Does*: check the limits once, then say which paths, devices and routes there should be.
-//! *Never does*: decide who is a member; choose between good paths: packets of the box itself and of the LAN take the first that is
-//! up, until the datapath steers them.
+//! *Never does*: decide who is a member; choose between good paths: `router` does, and without its word packets take the first that is up.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,24 +9,18 @@ use std::{
     time::Duration,
 };
 
-use patronus_ipc::tunnel::{Desired, PathState, PathStatus, Peer, Rejected};
-use patronus_types::{IpNet, Ipv6Net, UplinkSlot};
+use patronus_ipc::{
+    router,
+    tunnel::{Desired, PathState, PathStatus, Peer, Rejected},
+};
+use patronus_types::{Class, IpNet, Ipv6Net, SiteId, UplinkSlot, ports::WIREGUARD_PORTS};
 
 use crate::{Wanted, limit};
-
-/// The UDP port of slot 0; the others follow.
-pub const FIRST_PORT: u16 = 51830;
-
-/// The name of a device.
-#[must_use]
-pub fn device_name(local: UplinkSlot, remote: UplinkSlot) -> String {
-    format!("mesh{local}-{remote}")
-}
 
 /// The UDP port of a slot.
 #[must_use]
 pub fn listen_port(slot: UplinkSlot) -> u16 {
-    FIRST_PORT + u16::from(slot.number())
+    WIREGUARD_PORTS.start() + u16::from(slot.number())
 }
 
 /// Whether this can be brought about.
@@ -40,6 +33,12 @@ pub fn check(desired: &Desired, in_force: &Desired) -> Result<(), Rejected> {
     }
     if desired.peers.len() > limit::PEERS {
         return Err(Rejected::TooManyPeers);
+    }
+    if desired.closed.len() > limit::CLOSED {
+        return Err(Rejected::TooManyPrefixes);
+    }
+    if desired.stun.len() > limit::STUN_SERVERS {
+        return Err(Rejected::TooManyStunServers);
     }
     let (mut sites, mut keys) = (BTreeSet::new(), BTreeSet::new());
     for peer in &desired.peers {
@@ -98,33 +97,59 @@ pub fn remotes(desired: &Desired) -> BTreeMap<UplinkSlot, bool> {
     remotes
 }
 
-/// Which device packets to a prefix go to: that of the first direct path that is up, or else of the first that a relay carries. Without one
-/// the prefix has no route.
+/// The path of each site that packets should take for which nobody else has chosen one, by slots: `router` says it.
+pub type Preferred = BTreeMap<SiteId, (UplinkSlot, UplinkSlot)>;
+
+/// Those for all that is of no class of its own, as what the box itself sends.
 #[must_use]
-pub fn routes(desired: &Desired, paths: &[PathState]) -> BTreeMap<IpNet, (UplinkSlot, UplinkSlot)> {
+pub fn preferred(state: &router::State) -> Preferred {
+    let way = |site: &router::Site| site.group(Class::Other)?.ways.first().copied();
+    state.sites.iter().filter_map(|site| way(site).map(|way| (site.id, (way.local, way.remote)))).collect()
+}
+
+/// Which device packets to a prefix go to: that of the preferred path, else of the first direct one that is up, or else of the first that a relay
+/// carries. Without one the prefix is [`closed`].
+#[must_use]
+pub fn routes(
+    desired: &Desired,
+    paths: &[PathState],
+    preferred: &Preferred,
+) -> BTreeMap<IpNet, (UplinkSlot, UplinkSlot)> {
     let mut first_up = BTreeMap::new();
     for path in paths.iter().filter(|path| path.status == PathStatus::Up) {
-        let rank = (path.via.is_some(), path.local, path.remote);
+        let is_preferred = preferred.get(&path.peer) == Some(&(path.local, path.remote));
+        let rank = (!is_preferred, path.via.is_some(), path.local, path.remote);
         first_up.entry(path.peer).and_modify(|known| *known = rank.min(*known)).or_insert(rank);
     }
     let mut routes = BTreeMap::new();
     for peer in &desired.peers {
-        if let Some((_, local, remote)) = first_up.get(&peer.site) {
+        if let Some((.., local, remote)) = first_up.get(&peer.site) {
             peer.prefixes.iter().for_each(|prefix| _ = routes.entry(prefix.trunc()).or_insert((*local, *remote)));
         }
     }
     routes
 }
 
+/// What leaves by tunnels or not at all. A whole family is more than other sites'.
+#[must_use]
+pub fn closed(desired: &Desired) -> BTreeSet<IpNet> {
+    desired.closed.iter().filter(|prefix| prefix.prefix_len() > 0).map(IpNet::trunc).collect()
+}
+
+/// The addresses of all sites inside tunnels (`docs/wire.md`, section "Inside tunnels"), if the box has one itself.
+#[must_use]
+pub fn network(desired: &Desired) -> Option<Ipv6Net> {
+    /// All of one network begin alike.
+    const SAME_BITS: u8 = 48;
+    Some(Ipv6Net::new(desired.address?, SAME_BITS).ok()?.trunc())
+}
+
 /// From which address the box speaks with a peer's address inside tunnels; `None` for what is granted to a peer's LAN.
 #[must_use]
 pub fn inner_source(desired: &Desired, prefix: &IpNet) -> Option<Ipv6Addr> {
-    /// All of one network begin alike (`docs/wire.md`, section "Inside tunnels").
-    const SAME_BITS: u8 = 48;
-    let own = desired.address?;
-    let of_network = Ipv6Net::new(own, SAME_BITS).ok()?;
     let IpNet::V6(prefix) = prefix else { return None };
-    (prefix.prefix_len() == prefix.max_prefix_len() && of_network.contains(&prefix.addr())).then_some(own)
+    let is_site = prefix.prefix_len() == prefix.max_prefix_len() && network(desired)?.contains(&prefix.addr());
+    desired.address.filter(|_| is_site)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! *Spec*: the WireGuard paper (Donenfeld, NDSS 2017); `docs/tunnel.md`.
 #![deny(unsafe_code)]
 
+mod bucket;
 mod budget;
 pub mod checksum;
 mod coalesce;
@@ -27,6 +28,7 @@ pub mod segment;
 mod shard;
 mod share;
 mod shell;
+mod stun;
 mod too_big;
 pub mod vnet;
 mod way;
@@ -39,6 +41,7 @@ pub use prefixes::Prefixes;
 pub use received::Received;
 pub use reject::{Reject, Rejects};
 pub use shard::Shard;
+pub use stun::StunServer;
 
 use std::process::ExitCode;
 

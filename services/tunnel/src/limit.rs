@@ -39,6 +39,8 @@ pub const PEERS: usize = 2048;
 pub const CANDIDATES: usize = 8;
 /// Prefixes of one site: 32 that its record grants, and its address inside tunnels.
 pub const PREFIXES: usize = 33;
+/// Prefixes of all sites that ever were, that this one does not let out by its uplinks.
+pub const CLOSED: usize = 32 * PEERS;
 
 /// Handshake messages a second of all strangers together before they must prove their address by a cookie.
 /// A site that starts shakes hands with all others at once, and each handshake costs a quarter of a millisecond.
@@ -58,6 +60,15 @@ pub const SEEN: usize = 2;
 pub const SEEN_LASTS: Duration = Duration::from_secs(80);
 /// Between two looks at which words still count.
 pub const SEEN_LOOK: Duration = Duration::from_secs(5);
+
+/// STUN servers that a slot asks.
+pub const STUN_SERVERS: usize = 4;
+/// Between an answer and the next question to a server: what keeps a translator open, too.
+pub const STUN_EVERY: Duration = Duration::from_secs(25);
+/// Between a question without an answer and its repetition; doubled each time up to [`STUN_EVERY`].
+pub const STUN_RETRY: Duration = Duration::from_secs(1);
+/// A question that was sent this often without an answer: the server is silent.
+pub const STUN_UNANSWERED: u32 = 3;
 
 /// Initiations to addresses alone before relays are asked to carry one, too.
 pub const RELAY_AFTER: usize = 2;

@@ -119,7 +119,7 @@ impl<S: Session> Path<S> {
         }
     }
 
-    /// The path as others see it; whose the relay is, if there is one, the shard knows.
+    /// The path as others see it; whose the relay is, if there is one, the shard knows, and what waits in its device, the thread.
     pub(crate) fn state(&self, local: UplinkSlot, now: Duration) -> PathState {
         let age = self.session.age().filter(|_| self.endpoint.is_some());
         PathState {
@@ -131,6 +131,7 @@ impl<S: Session> Path<S> {
             via: None,
             session_age_ms: age.map(millis),
             heard_ago_ms: self.heard_at.map(|at| millis(now.saturating_sub(at))),
+            emptied_ago_ms: None,
             sent: self.sent,
             received: self.heard,
             lost: self.received.lost(),

@@ -71,6 +71,10 @@ reasons! {
     RelayNoPath = "relay-no-path",
     /// More to be passed on than this site's share.
     RelayShare = "relay-share",
+    /// A message of STUN to which there was no question.
+    StunUnasked = "stun-unasked",
+    /// A STUN server's answer without an address.
+    StunMalformed = "stun-malformed",
 }
 
 impl fmt::Display for Reject {

@@ -16,14 +16,23 @@ use crate::{limit, way::Index};
 /// What was said, and what is believed of it.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
+    /// By the path over which a site said it.
     words: BTreeMap<Index, Word>,
+    /// By the STUN server that said it.
+    answers: BTreeMap<SocketAddr, Word>,
     chosen: Vec<SocketAddr>,
     due: Option<Duration>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Witness {
+    Site(SiteId),
+    Server(SocketAddr),
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Word {
-    witness: SiteId,
+    witness: Witness,
     address: SocketAddr,
     at: Duration,
 }
@@ -31,15 +40,31 @@ struct Word {
 impl Seen {
     /// A site says over a path, inside its session, where it sees this slot. There are no more words than paths.
     pub(crate) fn handle(&mut self, now: Duration, path: Index, witness: SiteId, address: SocketAddr) {
-        let before = self.words.insert(path, Word { witness, address, at: now });
+        let before = self.words.insert(path, Word { witness: Witness::Site(witness), address, at: now });
+        self.look_if_new(before, address);
+    }
+
+    /// A STUN server says where it sees this slot.
+    pub(crate) fn handle_answer(&mut self, now: Duration, server: SocketAddr, address: SocketAddr) {
+        let before = self.answers.insert(server, Word { witness: Witness::Server(server), address, at: now });
+        self.look_if_new(before, address);
+    }
+
+    fn look_if_new(&mut self, before: Option<Word>, address: SocketAddr) {
         if before.is_none_or(|before| before.address != address) {
             self.due = None;
         }
     }
 
-    /// The path is gone, and with it what was said over it.
-    pub(crate) fn retain(&mut self, is_path: impl Fn(&Index) -> bool) {
+    /// Whether a site says that it sees this slot there.
+    pub(crate) fn is_said(&self, address: SocketAddr) -> bool {
+        self.words.values().any(|word| word.address == address)
+    }
+
+    /// Paths and servers are gone, and with them what they said.
+    pub(crate) fn retain(&mut self, is_path: impl Fn(&Index) -> bool, is_server: impl Fn(&SocketAddr) -> bool) {
         self.words.retain(|path, _| is_path(path));
+        self.answers.retain(|server, _| is_server(server));
         self.due = None;
     }
 
@@ -53,15 +78,17 @@ impl Seen {
     pub(crate) fn addresses(&mut self, now: Duration) -> &[SocketAddr] {
         if self.due.is_none_or(|due| now >= due) {
             self.due = Some(now + limit::SEEN_LOOK);
-            self.words.retain(|_, word| now.saturating_sub(word.at) < limit::SEEN_LASTS);
+            let counts = |word: &Word| now.saturating_sub(word.at) < limit::SEEN_LASTS;
+            self.words.retain(|_, word| counts(word));
+            self.answers.retain(|_, word| counts(word));
             self.choose();
         }
         &self.chosen
     }
 
     fn choose(&mut self) {
-        let mut witnesses: BTreeMap<SocketAddr, BTreeSet<SiteId>> = BTreeMap::new();
-        for word in self.words.values() {
+        let mut witnesses: BTreeMap<SocketAddr, BTreeSet<Witness>> = BTreeMap::new();
+        for word in self.words.values().chain(self.answers.values()) {
             witnesses.entry(word.address).or_default().insert(word.witness);
         }
         let mut ranked: Vec<SocketAddr> = witnesses.keys().copied().collect();
@@ -97,6 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_a_witness_too() {
+        let mut seen = Seen::default();
+        seen.handle(S, 0, site(1), at(7));
+        seen.handle_answer(S, at(1), at(9));
+        seen.handle_answer(S, at(2), at(9));
+        assert_eq!(seen.addresses(S), [at(9), at(7)]);
+        assert!(seen.is_said(at(7)) && !seen.is_said(at(9)));
+        seen.retain(|_| true, |server| *server == at(2));
+        assert_eq!(seen.addresses(S), [at(9), at(7)]);
+        seen.retain(|_| true, |_| false);
+        assert_eq!(seen.addresses(S), [at(7)]);
+    }
+
+    #[test]
     fn behind_a_translator_with_an_address_for_each_peer_the_choice_stays() {
         let mut seen = Seen::default();
         seen.handle(S, 0, site(0), at(900));
@@ -119,7 +160,9 @@ mod tests {
         assert_eq!(seen.addresses(S), [at(1), at(3)]);
         assert_eq!(seen.with_word_of(2), [at(1), at(3), at(4)]);
         assert_eq!(seen.with_word_of(0), [at(1), at(3)]);
-        seen.retain(|path| *path == 0);
+        seen.handle_answer(S, at(9), at(5));
+        assert_eq!(seen.addresses(S), [at(1), at(3)]);
+        seen.retain(|path| *path == 0, |_| false);
         assert_eq!(seen.addresses(S), [at(1)]);
         assert_eq!(seen.addresses(S + limit::SEEN_LASTS - S), [at(1)]);
         assert!(seen.addresses(S + limit::SEEN_LASTS + limit::SEEN_LOOK).is_empty());

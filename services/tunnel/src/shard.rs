@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use patronus_ipc::tunnel::PathState;
+use patronus_ipc::tunnel::{PathState, StunAnswer};
 use patronus_types::{SiteId, UplinkSlot};
 
 use crate::{
@@ -31,6 +31,7 @@ use crate::{
     seen::Seen,
     segment::Split,
     share::Shares,
+    stun::{self, Stun, StunServer},
     too_big,
     vnet::Header,
     way::{Index, Way},
@@ -57,6 +58,7 @@ pub struct Shard<E: Engine> {
     /// Paths to relays that can be used now.
     relays: Vec<Index>,
     seen: Seen,
+    stun: Stun,
     rejects: Rejects,
     outbox: Outbox,
     inbox: Inbox,
@@ -82,6 +84,7 @@ impl<E: Engine> Shard<E> {
             shares: Shares::default(),
             relays: Vec::new(),
             seen: Seen::default(),
+            stun: Stun::default(),
             rejects: Rejects::default(),
             outbox: Outbox::default(),
             inbox: Inbox::new(Coalesce::default()),
@@ -110,9 +113,19 @@ impl<E: Engine> Shard<E> {
         self.seen.addresses(now)
     }
 
+    /// What STUN servers say.
+    pub fn stun(&self) -> Vec<StunAnswer> {
+        self.stun.answers().collect()
+    }
+
     /// Whether this site passes datagrams on for others.
     pub fn set_relay(&mut self, is_relay: bool) {
         self.is_relay = is_relay;
+    }
+
+    /// Who else is asked where this slot is seen, beginning with the next [`Self::apply`].
+    pub fn set_stun(&mut self, servers: &[StunServer]) {
+        self.stun.set(servers);
     }
 
     /// What the devices take from now on.
@@ -145,7 +158,8 @@ impl<E: Engine> Shard<E> {
         let slot = |(index, path): (&Index, &Path<_>)| ((path.wanted.peer, path.wanted.remote), *index);
         self.by_slot = self.paths.iter().map(slot).collect();
         self.shares.retain(|site| self.paths.values().any(|path| path.wanted.peer == *site));
-        self.seen.retain(|path| self.paths.contains_key(path));
+        let is_server = |address: &SocketAddr| self.stun.answers().any(|answer| answer.server == *address);
+        self.seen.retain(|path| self.paths.contains_key(path), is_server);
         self.grant_prefixes();
         self.unticked.clear();
         self.tick(now);
@@ -226,8 +240,15 @@ impl<E: Engine> Shard<E> {
             Some([INITIATION, 0, 0, 0]) => self.hear_initiation(now, from, datagram),
             Some([RESPONSE, 0, 0, 0]) => self.hear_response(now, from, datagram),
             Some([COOKIE_REPLY, 0, 0, 0]) => self.hear_cookie(now, from, datagram),
-            _ => Err(Reject::NotWireGuard),
+            _ => self.hear_stun(now, from, datagram),
         }
+    }
+
+    fn hear_stun(&mut self, now: Duration, from: Way, datagram: &[u8]) -> Result<(), Reject> {
+        let server = from.direct().filter(|_| stun::is_stun(datagram)).ok_or(Reject::NotWireGuard)?;
+        let address = self.stun.handle(now, server, datagram)?;
+        self.seen.handle_answer(now, server, address);
+        Ok(())
     }
 
     fn hear_data(&mut self, now: Duration, from: Way, datagram: &[u8]) -> Result<(), Reject> {
@@ -316,6 +337,7 @@ impl<E: Engine> Shard<E> {
             self.ticked_at = Some(now);
             self.engine.handle_timeout();
             self.look_at_relays();
+            self.stun.handle_timeout(now, |address| self.seen.is_said(address), &mut self.outbox);
             self.unticked.extend(self.paths.keys());
         }
         // After a start all paths shake hands at once: more than there is room for between two polls.

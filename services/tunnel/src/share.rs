@@ -7,53 +7,38 @@ use std::{collections::BTreeMap, time::Duration};
 
 use patronus_types::SiteId;
 
-use crate::limit;
+use crate::{
+    bucket::{Bucket, Rate},
+    limit,
+};
+
+const DATAGRAMS: Rate = quarter_of_a_second(limit::RELAY_DATAGRAMS_PER_SECOND);
+const BYTES: Rate = quarter_of_a_second(limit::RELAY_BYTES_PER_SECOND);
+
+const fn quarter_of_a_second(per_s: u64) -> Rate {
+    Rate { per_s, burst_thousandths: per_s * 250 }
+}
 
 /// What each site has left. There are no more than sites that are peers.
 #[derive(Debug, Default)]
 pub(crate) struct Shares(BTreeMap<SiteId, Share>);
 
-/// In thousandths, so that slow rates fill evenly.
 #[derive(Clone, Copy, Debug)]
 struct Share {
-    datagrams: u64,
-    bytes: u64,
-    at: Duration,
-}
-
-impl Share {
-    /// A full one is a quarter of a second of the rate.
-    const FULL: Self = Self {
-        datagrams: limit::RELAY_DATAGRAMS_PER_SECOND * 250,
-        bytes: limit::RELAY_BYTES_PER_SECOND * 250,
-        at: Duration::ZERO,
-    };
-
-    fn refill(&mut self, now: Duration) {
-        let passed_ms = u64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(u64::MAX);
-        if passed_ms > 0 {
-            let gain = |rate: u64| passed_ms.saturating_mul(rate);
-            let filled = |left: u64, rate: u64, full: u64| left.saturating_add(gain(rate)).min(full);
-            self.datagrams = filled(self.datagrams, limit::RELAY_DATAGRAMS_PER_SECOND, Self::FULL.datagrams);
-            self.bytes = filled(self.bytes, limit::RELAY_BYTES_PER_SECOND, Self::FULL.bytes);
-            self.at = now;
-        }
-    }
+    datagrams: Bucket,
+    bytes: Bucket,
 }
 
 impl Shares {
     /// Takes a datagram of this length out of a site's share. `false` if it is used up.
     pub(crate) fn take(&mut self, now: Duration, source: SiteId, bytes: usize) -> bool {
-        let share = self.0.entry(source).or_insert(Share { at: now, ..Share::FULL });
-        share.refill(now);
-        let bytes = (bytes as u64).saturating_mul(1_000);
-        match (share.datagrams.checked_sub(1_000), share.bytes.checked_sub(bytes)) {
-            (Some(datagrams), Some(bytes)) => {
-                (share.datagrams, share.bytes) = (datagrams, bytes);
-                true
-            }
-            _ => false,
-        }
+        let full = Share { datagrams: Bucket::full(DATAGRAMS, now), bytes: Bucket::full(BYTES, now) };
+        let share = self.0.entry(source).or_insert(full);
+        let datagrams = share.datagrams.refilled(DATAGRAMS, now).without(1);
+        let bytes = share.bytes.refilled(BYTES, now).without(bytes as u64);
+        let (Some(datagrams), Some(bytes)) = (datagrams, bytes) else { return false };
+        *share = Share { datagrams, bytes };
+        true
     }
 
     /// Forgets sites that are no peers any more.

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use patronus_ipc::tunnel::{RemoteSlot, SlotKey, Traffic};
+use patronus_ipc::tunnel::{RemoteSlot, SlotKey, Traffic, device_name};
 use patronus_types::{Generation, SiteId};
 
 use super::*;
@@ -23,7 +23,14 @@ fn peer(number: u16, endpoints: usize, prefixes: usize) -> Peer {
 }
 
 fn wish(generation: u64, peers: Vec<Peer>) -> Desired {
-    Desired { generation: Generation(generation), is_relay: false, peers, address: None }
+    Desired {
+        generation: Generation(generation),
+        is_relay: false,
+        peers,
+        address: None,
+        stun: Vec::new(),
+        closed: Vec::new(),
+    }
 }
 
 fn checked(peers: Vec<Peer>) -> Result<(), Rejected> {
@@ -44,6 +51,7 @@ fn up(peer: &Peer, local: u8, remote: u8, status: PathStatus) -> PathState {
         received: Traffic::default(),
         lost: 0,
         reordered: 0,
+        emptied_ago_ms: None,
     }
 }
 
@@ -55,6 +63,9 @@ fn each_limit_holds_and_one_above_it_is_refused_by_name() {
     assert_eq!(checked(vec![peer(1, limit::CANDIDATES, limit::PREFIXES)]), Ok(()));
     assert_eq!(checked(vec![peer(1, limit::CANDIDATES + 1, 0)]), Err(Rejected::TooManyEndpoints));
     assert_eq!(checked(vec![peer(1, 0, limit::PREFIXES + 1)]), Err(Rejected::TooManyPrefixes));
+    let stun = |count| Desired { stun: vec![SocketAddr::from(([192, 0, 2, 1], 3478)); count], ..wish(1, Vec::new()) };
+    assert_eq!(check(&stun(limit::STUN_SERVERS), &Desired::default()), Ok(()));
+    assert_eq!(check(&stun(limit::STUN_SERVERS + 1), &Desired::default()), Err(Rejected::TooManyStunServers));
 }
 
 #[test]
@@ -83,10 +94,20 @@ fn a_prefix_is_routed_to_the_first_path_of_its_site_that_is_up() {
         up(&peers[1], 0, 1, PathStatus::Up),
         up(&peers[2], 0, 1, PathStatus::Down),
     ];
-    let routes = routes(&wish(1, peers.to_vec()), &paths);
+    let routes = routes(&wish(1, peers.to_vec()), &paths, &Preferred::new());
     let expected = [("10.1.0.0/24", (1, 0)), ("10.2.0.0/24", (0, 1))];
     let expected = expected.map(|(prefix, (local, remote))| (prefix.parse().unwrap(), (slot(local), slot(remote))));
     assert_eq!(routes, BTreeMap::from(expected));
+}
+
+#[test]
+fn what_is_closed_is_no_whole_family() {
+    let nets = |nets: &[&str]| nets.iter().map(|net| net.parse().unwrap()).collect::<Vec<IpNet>>();
+    let wish = Desired { closed: nets(&["fd00:9::7/128", "0.0.0.0/0", "::/0", "10.1.9.9/24"]), ..Desired::default() };
+    assert_eq!(closed(&wish), BTreeSet::from_iter(nets(&["10.1.9.0/24", "fd00:9::7/128"])));
+    let many = |count: usize| Desired { closed: vec![nets(&["10.1.9.0/24"])[0]; count], ..Desired::default() };
+    assert_eq!(check(&many(limit::CLOSED), &Desired::default()), Ok(()));
+    assert_eq!(check(&many(limit::CLOSED + 1), &Desired::default()), Err(Rejected::TooManyPrefixes));
 }
 
 #[test]

@@ -224,3 +224,13 @@ fn segments_smaller_than_the_limit_are_refused() {
     let (header, frame) = super_frame(true, TCP, &[0; 500], least - 1, 0x10);
     assert!(Split::new(&header, &frame).is_none());
 }
+
+/// The other copy came alone, perhaps: it must be seen that these are the same.
+#[test]
+fn what_is_sent_by_two_paths_stays_one_by_one() {
+    let (header, frame) = super_frame(true, UDP, &[7; 400], 100, 0);
+    let mut packets = cut(&header, &frame);
+    assert_eq!(join(&packets, Coalesce::TcpAndUdp).len(), 1);
+    packets.iter_mut().for_each(|packet| packet[6] |= 0x80);
+    assert_eq!(join(&packets, Coalesce::TcpAndUdp).len(), packets.len());
+}

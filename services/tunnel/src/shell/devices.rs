@@ -1,6 +1,7 @@
 //! The devices and routes of the tunnels in the kernel.
 //!
-//! *Does*: bring devices up with their MTU, route granted prefixes to them, remove devices and routes of earlier wishes.
+//! *Does*: bring devices up with their MTU, route granted prefixes to them and close those that no path leads to, remove devices and routes of
+//! earlier wishes.
 //! *Never does*: touch a device or a route that is not the tunnel's own: devices by name, routes by protocol number.
 //! *Spec*: rtnetlink(7).
 
@@ -13,17 +14,23 @@ use futures_util::TryStreamExt;
 use netlink_packet_route::{
     AddressFamily,
     link::LinkAttribute,
-    route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol},
+    route::{RouteAddress, RouteAttribute, RouteMessage, RouteProtocol, RouteType},
 };
-use patronus_types::IpNet;
+use patronus_types::{IpNet, Ipv6Net};
 use rtnetlink::{Error, Handle, LinkUnspec, RouteMessageBuilder};
 
 /// The beginning of the names of all tunnel devices.
 const PREFIX: &str = "mesh";
-/// Marks our routes; not in `/etc/iproute2/rt_protos`, and not `link`'s.
-const PROTOCOL: u8 = 187;
+/// Marks our routes. No routing daemon has this number (`linux/rtnetlink.h`), and `link` has the one before.
+const PROTOCOL: u8 = 81;
 /// Behind the routes of LAN and uplinks.
 const METRIC: u32 = 1024;
+
+/// Behind these: the way to every site over each device, the oldest device first.
+const REACH_METRIC: u32 = 4096;
+
+/// Behind all others: what is another site's never leaves by an uplink, also while no path leads there.
+const CLOSED_METRIC: u32 = 0x1_0000;
 
 /// The index of `lo`, in every network namespace.
 const LOOPBACK: u32 = 1;
@@ -36,13 +43,17 @@ pub(crate) type Routes = BTreeMap<IpNet, (String, Option<IpAddr>)>;
 pub(crate) struct Devices {
     handle: Handle,
     routes: Routes,
+    /// Prefixes that are unreachable but for their routes. Nothing is known of what an earlier run has left.
+    closed: Option<BTreeSet<IpNet>>,
     /// The box's own address inside tunnels.
     address: Option<Ipv6Addr>,
+    /// The network that devices lead to, and these.
+    reached: (Option<Ipv6Net>, BTreeSet<u32>),
 }
 
 impl Devices {
     pub(crate) fn new(handle: Handle) -> Self {
-        Self { handle, routes: Routes::new(), address: None }
+        Self { handle, routes: Routes::new(), closed: None, address: None, reached: Default::default() }
     }
 
     /// Removes what an earlier run left and nobody wants any more, and all its routes: the next ones are set anew.
@@ -73,6 +84,46 @@ impl Devices {
         Ok(())
     }
 
+    /// Lets each device lead to every address of this network: for who binds a socket to one device, because he means that very path. All
+    /// others find a better route, if there is one.
+    pub(crate) async fn reach(&mut self, network: Option<Ipv6Net>) -> Result<(), Error> {
+        let wanted = (network, self.own_devices().await?.into_values().collect());
+        if wanted == self.reached {
+            return Ok(());
+        }
+        for message in self.own_routes(is_reach).await? {
+            if destination(&message) != network.map(IpNet::V6) {
+                self.handle.route().del(message).execute().await?;
+            }
+        }
+        for (network, device) in
+            network.iter().flat_map(|network| wanted.1.iter().map(move |device| (*network, *device)))
+        {
+            let message = message(network.into(), device, self.address.map(IpAddr::V6), REACH_METRIC + device);
+            self.handle.route().add(message).replace().execute().await?;
+        }
+        self.reached = wanted;
+        Ok(())
+    }
+
+    /// Makes these prefixes unreachable, and no others, wherever no better route is.
+    pub(crate) async fn close(&mut self, wanted: BTreeSet<IpNet>) -> Result<(), Error> {
+        if self.closed.as_ref() == Some(&wanted) {
+            return Ok(());
+        }
+        let known = self.closed.clone().unwrap_or_default();
+        for prefix in wanted.difference(&known) {
+            self.handle.route().add(closed(*prefix)).replace().execute().await?;
+        }
+        for message in self.own_routes(is_closed).await? {
+            if destination(&message).is_none_or(|prefix| !wanted.contains(&prefix)) {
+                self.handle.route().del(message).execute().await?;
+            }
+        }
+        self.closed = Some(wanted);
+        Ok(())
+    }
+
     /// Makes the routes those that are wanted.
     pub(crate) async fn route(&mut self, wanted: Routes) -> Result<(), Error> {
         if wanted == self.routes {
@@ -81,10 +132,10 @@ impl Devices {
         let devices = self.own_devices().await?;
         for (prefix, (device, source)) in &wanted {
             let Some(index) = devices.get(device) else { continue };
-            let request = self.handle.route().add(message(*prefix, *index, *source)).replace();
+            let request = self.handle.route().add(message(*prefix, *index, *source, METRIC)).replace();
             request.execute().await?;
         }
-        for message in self.own_routes().await? {
+        for message in self.own_routes(|message| !is_reach(message) && !is_closed(message)).await? {
             if destination(&message).is_none_or(|prefix| !wanted.contains_key(&prefix)) {
                 self.handle.route().del(message).execute().await?;
             }
@@ -108,14 +159,14 @@ impl Devices {
         Ok(own)
     }
 
-    async fn own_routes(&self) -> Result<Vec<RouteMessage>, Error> {
+    async fn own_routes(&self, wanted: impl Fn(&RouteMessage) -> bool) -> Result<Vec<RouteMessage>, Error> {
         let mut own = Vec::new();
         for family in [AddressFamily::Inet, AddressFamily::Inet6] {
             let mut all = RouteMessage::default();
             all.header.address_family = family;
             let mut routes = self.handle.route().get(all).execute();
             while let Some(route) = routes.try_next().await? {
-                if route.header.protocol == RouteProtocol::Other(PROTOCOL) {
+                if route.header.protocol == RouteProtocol::Other(PROTOCOL) && wanted(&route) {
                     own.push(route);
                 }
             }
@@ -124,7 +175,30 @@ impl Devices {
     }
 }
 
-fn message(prefix: IpNet, device: u32, source: Option<IpAddr>) -> RouteMessage {
+fn is_reach(message: &RouteMessage) -> bool {
+    let is_behind =
+        |attribute: &RouteAttribute| matches!(attribute, RouteAttribute::Priority(metric) if *metric >= REACH_METRIC);
+    !is_closed(message) && message.attributes.iter().any(is_behind)
+}
+
+fn is_closed(message: &RouteMessage) -> bool {
+    message.header.kind == RouteType::Unreachable
+}
+
+fn message(prefix: IpNet, device: u32, source: Option<IpAddr>, metric: u32) -> RouteMessage {
+    let mut message = to(prefix, metric);
+    message.attributes.push(RouteAttribute::Oif(device));
+    message.attributes.extend(source.map(|address| RouteAttribute::PrefSource(address.into())));
+    message
+}
+
+fn closed(prefix: IpNet) -> RouteMessage {
+    let mut message = to(prefix, CLOSED_METRIC);
+    message.header.kind = RouteType::Unreachable;
+    message
+}
+
+fn to(prefix: IpNet, metric: u32) -> RouteMessage {
     let mut message = match prefix {
         IpNet::V4(net) => {
             RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(net.network(), net.prefix_len()).build()
@@ -134,9 +208,7 @@ fn message(prefix: IpNet, device: u32, source: Option<IpAddr>) -> RouteMessage {
         }
     };
     message.header.protocol = RouteProtocol::Other(PROTOCOL);
-    message.attributes.push(RouteAttribute::Oif(device));
-    message.attributes.push(RouteAttribute::Priority(METRIC));
-    message.attributes.extend(source.map(|address| RouteAttribute::PrefSource(address.into())));
+    message.attributes.push(RouteAttribute::Priority(metric));
     message
 }
 

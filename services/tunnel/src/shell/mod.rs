@@ -1,6 +1,5 @@
 //! The shell: everything that touches the kernel, the disk, or another service.
 
-pub(crate) mod desk;
 pub(crate) mod devices;
 pub(crate) mod report;
 pub(crate) mod service;

@@ -12,19 +12,23 @@ use std::{
 use patronus_ipc::{
     Context, ServiceError,
     link::{self, Link},
-    tunnel::{PathState, Rejected, Reply, Request, State},
+    router::{self, Router},
+    tunnel::{PathState, Rejected, Reply, Request, State, Tunnel, device_name},
 };
-use patronus_tunnel::{Rejects, desired, mtu};
+use patronus_tunnel::{
+    Rejects,
+    desired::{self, Preferred},
+    mtu,
+};
 use patronus_types::{Generation, IpNet, UplinkSlot};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::{MissedTickBehavior, interval},
 };
 
 use super::{
     Fatal,
-    desk::{self, QUESTIONS},
     devices::{Devices, Routes},
     report::{FromSlot, Report},
     slots::Slots,
@@ -45,10 +49,10 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let (connection, handle, _) = rtnetlink::new_connection().map_err(|error| ServiceError::Io("netlink", error))?;
     tokio::spawn(connection);
     let (reports, mut from_slots) = mpsc::channel(REPORTS);
-    let (questions, mut asked) = mpsc::channel(QUESTIONS);
     let state = watch::Sender::new(Reply::State(Box::default()));
-    let mut answering = desk::serve(&context, state.subscribe(), questions)?;
+    let (mut answering, mut asked) = patronus_ipc::ask_in_turn::<Tunnel>(&context, &state)?;
     let mut uplinks = patronus_ipc::follow::<Link>(&context.ipc_dir, || link::Request::Watch);
+    let mut wanted = patronus_ipc::follow::<Router>(&context.ipc_dir, || router::Request::Watch);
     let mut service = Service::new(store, Devices::new(handle), Slots::new(reports), state);
     service.follow_underlay().await?;
     context.ready();
@@ -64,7 +68,18 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                     service.follow_link(&newest).await?;
                 }
             }
+            changed = wanted.changed() => {
+                changed.map_err(|_| ServiceError::Missing("router"))?;
+                let newest = wanted.borrow_and_update().clone();
+                if let Some(router::Reply::State(state)) = newest {
+                    service.prefer(&state).await;
+                }
+            }
             Some((request, reply)) = asked.recv() => {
+                if request == Request::Look {
+                    service.look(reply);
+                    continue;
+                }
                 // Who asked and went away needs no answer.
                 let _ = reply.send(service.answer(request).await?);
             }
@@ -84,12 +99,17 @@ struct Service {
     devices: Devices,
     slots: Slots,
     reports: BTreeMap<UplinkSlot, Report>,
+    preferred: Preferred,
+    /// Who waits for all threads to report, and for which of them.
+    looking: Vec<oneshot::Sender<Reply>>,
+    awaited: BTreeSet<UplinkSlot>,
     state: watch::Sender<Reply>,
 }
 
 impl Service {
     fn new(store: Store, devices: Devices, slots: Slots, state: watch::Sender<Reply>) -> Self {
-        Self { store, devices, slots, reports: BTreeMap::new(), state }
+        let (reports, preferred) = (BTreeMap::new(), Preferred::new());
+        Self { store, devices, slots, reports, preferred, looking: Vec::new(), awaited: BTreeSet::new(), state }
     }
 
     /// What `link` says is kept, for a start without it.
@@ -130,8 +150,8 @@ impl Service {
 
     async fn answer(&mut self, request: Request) -> Result<Reply, Fatal> {
         match request {
-            // Answered at the desk.
-            Request::Watch => Ok(self.state.borrow().clone()),
+            // Answered at the desk, and by the next reports.
+            Request::Watch | Request::Look => Ok(self.state.borrow().clone()),
             Request::Apply(wish) => {
                 if let Err(rejected) = desired::check(&wish, self.store.desired()) {
                     return Ok(Reply::Rejected(rejected));
@@ -162,12 +182,12 @@ impl Service {
         let wish = self.store.desired();
         let remotes = desired::remotes(wish);
         let numbers: Vec<UplinkSlot> = remotes.keys().copied().collect();
-        self.slots.order(&desired::paths(wish), &numbers, wish.is_relay)?;
+        self.slots.order(wish, &numbers)?;
         let mut wanted = BTreeSet::new();
         for slot in self.slots.numbers() {
             let underlay = self.slots.device(slot).and_then(|device| sys::mtu(device.as_str()).ok());
             for (remote, over_v6) in &remotes {
-                let name = desired::device_name(slot, *remote);
+                let name = device_name(slot, *remote);
                 let inner = mtu::inner_mtu(underlay.unwrap_or(0), *over_v6);
                 warn("bring up", &name, self.devices.bring_up(&name, inner).await);
                 wanted.insert(name);
@@ -175,6 +195,7 @@ impl Service {
         }
         warn("tidy", "", self.devices.tidy(&wanted).await);
         warn("address", "", self.devices.hold(self.store.desired().address).await);
+        warn("network", "", self.devices.reach(desired::network(self.store.desired())).await);
         self.route().await;
         self.publish();
         Ok(())
@@ -189,12 +210,45 @@ impl Service {
             FromSlot::Report(report) => {
                 let before = self.reports.get(&report.slot);
                 let news = before.is_none_or(|before| !before.says_the_same(&report));
+                if report.is_answer {
+                    self.awaited.remove(&report.slot);
+                }
                 self.reports.insert(report.slot, *report);
                 if news {
                     self.route().await;
                     self.publish();
                 }
+                self.answer_looks();
                 Ok(())
+            }
+        }
+    }
+
+    /// What the kernel routes follows what `router` has chosen.
+    async fn prefer(&mut self, state: &router::State) {
+        let preferred = desired::preferred(state);
+        if preferred != self.preferred {
+            self.preferred = preferred;
+            self.route().await;
+        }
+    }
+
+    /// Answered when all threads have reported.
+    fn look(&mut self, reply: oneshot::Sender<Reply>) {
+        self.slots.ask();
+        // Who has gone away needs no answer.
+        self.looking.retain(|reply| !reply.is_closed());
+        self.looking.push(reply);
+        self.awaited = self.slots.numbers().into_iter().collect();
+        self.answer_looks();
+    }
+
+    fn answer_looks(&mut self) {
+        self.awaited.retain(|slot| self.slots.device(*slot).is_some());
+        if self.awaited.is_empty() && !self.looking.is_empty() {
+            self.publish();
+            for reply in self.looking.drain(..) {
+                let _ = reply.send(self.state.borrow().clone());
             }
         }
     }
@@ -205,13 +259,14 @@ impl Service {
         let lan = |prefix: &IpNet| {
             self.store.underlay().own.iter().copied().find(|own| own.is_ipv4() == prefix.addr().is_ipv4())
         };
-        let routes: Routes = desired::routes(wish, &paths)
+        let routes: Routes = desired::routes(wish, &paths, &self.preferred)
             .into_iter()
             .map(|(prefix, (local, remote))| {
                 let source = desired::inner_source(wish, &prefix).map(IpAddr::V6).or_else(|| lan(&prefix));
-                (prefix, (desired::device_name(local, remote), source))
+                (prefix, (device_name(local, remote), source))
             })
             .collect();
+        warn("close", "", self.devices.close(desired::closed(wish)).await);
         warn("route", "", self.devices.route(routes).await);
     }
 
@@ -220,15 +275,17 @@ impl Service {
         self.reports.values().for_each(|report| rejects.add(&report.rejects));
         let mut paths: Vec<PathState> = self.reports.values().flat_map(|report| report.paths.clone()).collect();
         paths.sort_by_key(|path| (path.peer, path.local, path.remote));
-        let applied = self.store.desired().generation;
+        let (applied, address) = (self.store.desired().generation, self.store.desired().address);
         let mut slots = self.slots.list();
         for slot in &mut slots {
-            slot.seen = self.reports.get(&slot.slot).map(|report| report.seen.clone()).unwrap_or_default();
+            if let Some(report) = self.reports.get(&slot.slot) {
+                (slot.seen, slot.stun) = (report.seen.clone(), report.stun.clone());
+            }
         }
         self.state.send_if_modified(|reply| {
             let Reply::State(old) = reply else { return false };
             let rejected = rejects.by_name();
-            let new = State { generation: old.generation, applied, slots, paths, rejected };
+            let new = State { generation: old.generation, applied, address, slots, paths, rejected };
             if new == **old {
                 return false;
             }

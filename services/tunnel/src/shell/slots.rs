@@ -12,9 +12,9 @@ use std::{
     time::Instant,
 };
 
-use patronus_ipc::tunnel::{Slot, SlotKey};
+use patronus_ipc::tunnel::{Desired, Slot, SlotKey, device_name};
 use patronus_tunnel::{
-    Shard, Wanted, desired,
+    Shard, StunServer, desired,
     noise::{Boring, Engine},
 };
 use patronus_types::{PortName, UplinkSlot};
@@ -25,7 +25,7 @@ use super::{
     report::FromSlot,
     tun::Tun,
     udp::Udp,
-    worker::{Order, Worker},
+    worker::{Order, Wish, Worker},
 };
 
 /// Orders that a thread has not taken yet; one more waits.
@@ -67,6 +67,7 @@ impl Slots {
             public_key: running.public_key,
             listen_port: desired::listen_port(*slot),
             seen: Vec::new(),
+            stun: Vec::new(),
         };
         self.running.iter().map(slot).collect()
     }
@@ -84,13 +85,15 @@ impl Slots {
         let (sender, orders) = sync_channel(ORDERS);
         let worker = Worker {
             slot,
-            shard: Shard::new(engine, random().map_err(failed)?),
+            shard: Shard::new(engine, u32::from_ne_bytes(random().map_err(failed)?)),
             sockets: std::iter::once(v4).chain(v6.ok()).collect(),
             devices: BTreeMap::new(),
             orders,
             bell: bell.try_clone().map_err(failed)?,
             reports: self.reports.clone(),
             started: Instant::now(),
+            emptied: BTreeMap::new(),
+            is_asked: false,
         };
         let reports = self.reports.clone();
         let run = move || {
@@ -126,19 +129,30 @@ impl Slots {
         self.running.keys().copied().collect()
     }
 
-    /// Tells every thread its paths. New devices are opened here; opening makes them.
-    pub(crate) fn order(&mut self, wanted: &[Wanted], remotes: &[UplinkSlot], is_relay: bool) -> Result<(), Fatal> {
+    /// Has every thread report at once.
+    pub(crate) fn ask(&self) {
+        for running in self.running.values() {
+            // One that has so many orders will report soon.
+            let _ = running.orders.try_send(Order::Report);
+            ring(&running.bell);
+        }
+    }
+
+    /// Tells every thread its paths and whom else to ask. New devices are opened here; opening makes them.
+    pub(crate) fn order(&mut self, desired: &Desired, remotes: &[UplinkSlot]) -> Result<(), Fatal> {
+        let wanted = desired::paths(desired);
         for (slot, running) in &mut self.running {
             let mut new = Vec::new();
             for remote in remotes.iter().filter(|remote| !running.remotes.contains(remote)) {
-                let tun =
-                    Tun::open(&desired::device_name(*slot, *remote)).map_err(|error| Fatal::Slot(*slot, error))?;
+                let tun = Tun::open(&device_name(*slot, *remote)).map_err(|error| Fatal::Slot(*slot, error))?;
                 new.push((*remote, tun));
             }
             running.remotes = remotes.to_vec();
-            let order = Order { wanted: wanted.to_vec(), remotes: remotes.to_vec(), new, is_relay };
+            let stun = stun_servers(desired).map_err(|error| Fatal::Slot(*slot, error))?;
+            let (wanted, remotes) = (wanted.clone(), remotes.to_vec());
+            let wish = Wish { wanted, remotes, new, is_relay: desired.is_relay, stun };
             // A thread that is gone has said so.
-            let _ = running.orders.send(order);
+            let _ = running.orders.send(Order::Follow(wish));
             ring(&running.bell);
         }
         Ok(())
@@ -150,8 +164,13 @@ fn ring(bell: &OwnedFd) {
     let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
-fn random() -> io::Result<u32> {
-    let mut bytes = [0; 4];
+/// Each slot has numbers of its own for its questions.
+fn stun_servers(desired: &Desired) -> io::Result<Vec<StunServer>> {
+    desired.stun.iter().map(|address| Ok(StunServer { address: *address, transaction: random()? })).collect()
+}
+
+fn random<const BYTES: usize>() -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-    Ok(u32::from_ne_bytes(bytes))
+    Ok(bytes)
 }

@@ -18,7 +18,7 @@ const NAME: &str = "tunnel.redb";
 const KEYS: TableDefinition<'_, u8, [u8; 32]> = TableDefinition::new("keys-1");
 /// [`WISH`] to [`Desired`], [`UNDERLAY`] to [`Underlay`], in postcard.
 const LAST: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("last-1");
-const WISH: &str = "desired-2";
+const WISH: &str = "desired-4";
 const UNDERLAY: &str = "underlay";
 
 /// What the tunnels lie on.

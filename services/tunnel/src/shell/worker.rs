@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use patronus_tunnel::{Shard, Wanted, noise::Boring};
+use patronus_tunnel::{Shard, StunServer, Wanted, noise::Boring};
 use patronus_types::UplinkSlot;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -27,7 +27,16 @@ const TURN: usize = 8;
 
 /// What the service tells its threads.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub(crate) enum Order {
+    /// What is to be brought about.
+    Follow(Wish),
+    /// Report now.
+    Report,
+}
+
+/// What a thread is to bring about.
+#[derive(Debug)]
+pub(crate) struct Wish {
     /// The paths.
     pub(crate) wanted: Vec<Wanted>,
     /// The slots at the far ends; devices of others are closed.
@@ -36,6 +45,8 @@ pub(crate) struct Order {
     pub(crate) new: Vec<(UplinkSlot, Tun)>,
     /// Whether this site passes datagrams on.
     pub(crate) is_relay: bool,
+    /// Who else is asked where the slot is seen.
+    pub(crate) stun: Vec<StunServer>,
 }
 
 /// All that the thread has.
@@ -49,6 +60,10 @@ pub(crate) struct Worker {
     pub(crate) bell: OwnedFd,
     pub(crate) reports: tokio::sync::mpsc::Sender<FromSlot>,
     pub(crate) started: Instant,
+    /// When each device was found empty last.
+    pub(crate) emptied: BTreeMap<UplinkSlot, Duration>,
+    /// Somebody waits for a report.
+    pub(crate) is_asked: bool,
 }
 
 impl Worker {
@@ -65,10 +80,12 @@ impl Worker {
             let now = self.now();
             self.shard.handle_timeout(now);
             self.flush();
-            if reported.is_none_or(|at| now >= at + super::report::EVERY) {
+            let is_answer = std::mem::take(&mut self.is_asked);
+            if is_answer || reported.is_none_or(|at| now >= at + super::report::EVERY) {
                 reported = Some(now);
+                let report = Report::of(self.slot, &mut self.shard, &self.emptied, now);
                 // One that has no room is missed: the next says the same and more.
-                let _ = self.reports.try_send(FromSlot::Report(Box::new(Report::of(self.slot, &mut self.shard, now))));
+                let _ = self.reports.try_send(FromSlot::Report(Box::new(Report { is_answer, ..report })));
             }
         }
     }
@@ -99,20 +116,23 @@ impl Worker {
         let _ = rustix::io::read(&self.bell, &mut [0; 64]);
         loop {
             match self.orders.try_recv() {
-                Ok(order) => self.follow(order),
+                Ok(Order::Follow(wish)) => self.follow(wish),
+                Ok(Order::Report) => self.is_asked = true,
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }
         }
     }
 
-    fn follow(&mut self, order: Order) {
+    fn follow(&mut self, wish: Wish) {
         self.flush();
-        self.devices.retain(|remote, _| order.remotes.contains(remote));
-        self.devices.extend(order.new);
+        self.devices.retain(|remote, _| wish.remotes.contains(remote));
+        self.emptied.retain(|remote, _| wish.remotes.contains(remote));
+        self.devices.extend(wish.new);
         self.shard.set_coalesce(self.devices.values().map(Tun::coalesce).min().unwrap_or_default());
-        self.shard.set_relay(order.is_relay);
-        self.shard.apply(self.now(), &order.wanted);
+        self.shard.set_relay(wish.is_relay);
+        self.shard.set_stun(&wish.stun);
+        self.shard.apply(self.now(), &wish.wanted);
         self.flush();
     }
 
@@ -145,7 +165,10 @@ impl Worker {
             for _ in 0..TURN {
                 match tun.read() {
                     Ok(Some((header, frame))) => self.shard.handle_frame(now, *remote, &header, frame),
-                    Ok(None) => break,
+                    Ok(None) => {
+                        self.emptied.insert(*remote, now);
+                        break;
+                    }
                     Err(error) => {
                         failed = Some((*remote, error));
                         break;

@@ -71,5 +71,27 @@ fn two_uplinks_here_and_two_there_are_four_paths_with_devices_of_their_own() {
     // A wish without the site removes devices and routes.
     a.apply(2, vec![]);
     a.eventually("no devices", || !a.namespace.ip(&["link"]).contains("mesh"));
-    assert!(!a.namespace.ip(&["route"]).contains("10.2."));
+    a.eventually("no routes", || !a.namespace.ip(&["route"]).contains("10.2."));
+}
+
+#[test]
+fn what_is_for_a_site_without_a_path_leaves_by_no_uplink() {
+    let (mut a, mut b) = (site(1, &["eth0", "eth1"]), site(2, &["eth0", "eth1"]));
+    let _internet = internet(&[&a, &b]);
+    a.service.start();
+    b.service.start();
+    let peer = b.as_peer(&[&["192.0.20.1:51830"], &["192.0.21.1:51831"]]);
+    b.service.kill();
+    let closed = |site: &Site| {
+        let routes = ["-4", "-6"].map(|family| site.namespace.ip(&[family, "route", "show", "type", "unreachable"]));
+        ["10.2.0.0/16", "fd00:2::/32"].map(|net| routes.iter().any(|routes| routes.contains(net)))
+    };
+    assert_eq!(closed(&a), [false, false], "anybody's so far");
+    a.apply(1, vec![peer]);
+    assert_eq!(closed(&a), [true, true]);
+    // What another life has left ends as well.
+    a.service.kill();
+    a.service.start();
+    a.apply(2, vec![]);
+    assert_eq!(closed(&a), [false, false]);
 }

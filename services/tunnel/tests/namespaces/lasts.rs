@@ -114,12 +114,7 @@ fn a_wish_that_is_older_or_cannot_be_is_rejected_by_name() {
     let (a, b) = two_with_a_tunnel();
     let peer = b.as_peer(&[&["192.0.2.2:51830"]]);
     let ask = |generation, peers| {
-        a.ask(&Request::Apply(Box::new(Desired {
-            generation: Generation(generation),
-            is_relay: false,
-            peers,
-            address: None,
-        })))
+        a.ask(&Request::Apply(Box::new(Desired { generation: Generation(generation), peers, ..Desired::default() })))
     };
     assert_eq!(ask(0, vec![]), Reply::Rejected(Rejected::StaleGeneration));
     assert_eq!(ask(2, vec![peer.clone(), peer]), Reply::Rejected(Rejected::Repeated));
