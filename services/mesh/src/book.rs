@@ -309,8 +309,6 @@ fn check_grants(member: &Member, announcement: &Announcement) -> Result<(), Refu
             return Err(refusal);
         }
     }
-    // Packets to such an endpoint would go into the tunnel that they carry.
     let mut addresses = announcement.uplinks.iter().flat_map(|uplink| &uplink.endpoints).map(|it| it.address.ip());
-    let is_inside = |ip| member.record.prefixes.iter().any(|prefix| prefix.contains(&ip));
-    if addresses.any(is_inside) { Err(Refusal::EndpointInsideOwnPrefix) } else { Ok(()) }
+    if addresses.any(|ip| member.grants(ip)) { Err(Refusal::EndpointInsideOwnPrefix) } else { Ok(()) }
 }

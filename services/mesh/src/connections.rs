@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use patronus_types::SiteId;
+use patronus_types::{SiteId, ports::SEED_PORT};
 use patronus_wire::{Digest32, IdentityKey, Message, Roles, site_id};
 
 use crate::{Mesh, Now, Refusal, Standing, limit};
@@ -146,6 +146,6 @@ impl Mesh {
             self.members().valid().filter(move |(site, it)| is_other(site) && it.record.roles.contains(Roles::SEED));
         let heard = seeds.filter_map(|(site, _)| self.book().get(site));
         let endpoints = heard.flat_map(|heard| heard.announcement.uplinks.iter().flat_map(|uplink| &uplink.endpoints));
-        endpoints.map(|endpoint| SocketAddr::new(endpoint.address.ip(), limit::SEED_PORT))
+        endpoints.map(|endpoint| SocketAddr::new(endpoint.address.ip(), SEED_PORT))
     }
 }

@@ -7,7 +7,7 @@
 
 use std::net::SocketAddr;
 
-use patronus_types::SiteId;
+use patronus_types::{SiteId, ports::MESH_PORT};
 use patronus_wire::{Capabilities, JoinAnswer, JoinRequest, TokenId, inner_address};
 
 use crate::{Connections, Guard, Mesh, Now, Rates, Refusal, limit};
@@ -64,7 +64,7 @@ impl Forwarding {
                 Some(number) => said.push(number),
                 None => {
                     let to = inner_address(mesh.roster().network(), site);
-                    mesh.send_request(SocketAddr::new(to.into(), limit::INNER_PORT), request.clone());
+                    mesh.send_request(SocketAddr::new(to.into(), MESH_PORT), request.clone());
                 }
             }
         }

@@ -4,7 +4,10 @@
 //! *Never does*: say more because there are more sites; speak more often than every [`limit::GOSSIP_GAP_MS`].
 //! *Spec*: `docs/membership.md`, section "Inside tunnels"; `docs/adr/0006-gossip.md`.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 use patronus_types::SiteId;
 
@@ -76,13 +79,11 @@ impl Gossip {
     }
 }
 
-/// Another order of the sites for each random number: the finish of MurmurHash3 over both.
+/// Another order of the sites for each random number.
 fn lot(site: &SiteId, random: u64) -> u64 {
-    let first = site.0.first_chunk().map_or(0, |eight| u64::from_be_bytes(*eight));
-    let mut mixed = first ^ random;
-    mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
-    mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-    mixed ^ (mixed >> 33)
+    let mut hasher = DefaultHasher::new();
+    (site, random).hash(&mut hasher);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -59,8 +59,6 @@ pub const OUTBOX: usize = 256;
 /// Events that wait to be taken. With more, the oldest is dropped: the state has it all.
 pub const EVENTS: usize = 1_024;
 
-/// UDP port on which sites talk inside tunnels.
-pub const INNER_PORT: u16 = 51_823;
 /// Sites that are told at a time what is new; with them each change reaches all, from site to site.
 pub const GOSSIP_FANOUT: usize = 3;
 /// How often that happens for one change. With these two a site that one in four others can reach is told by one of them, but for one in 400;
@@ -70,8 +68,6 @@ pub const GOSSIP_ROUNDS: u32 = 8;
 pub const GOSSIP_GAP_MS: u64 = 1_000;
 /// Between two comparisons with anybody when nothing is new, in milliseconds; each time a quarter more or less.
 pub const GOSSIP_EVERY_MS: u64 = 5_000;
-
-pub use patronus_wire::limit::SEED_PORT;
 
 /// Members on connections are told news at most this often, in milliseconds.
 pub const TELL_GAP_MS: u64 = 200;
@@ -91,6 +87,13 @@ pub const CONNECTION_PATIENCE_S: u64 = 5;
 pub const REDIAL_FIRST_MS: u64 = 1_000;
 /// The longest such pause, in milliseconds.
 pub const REDIAL_LONGEST_MS: u64 = 60_000;
+
+/// Between two look-ups of a STUN server's name that was not found, in milliseconds; doubled each time.
+pub const LOOK_UP_FIRST_MS: u64 = 1_000;
+/// The longest such pause, in milliseconds.
+pub const LOOK_UP_LONGEST_MS: u64 = 60_000;
+/// Between two look-ups of those that were found, in milliseconds: a server may move.
+pub const LOOK_UP_EVERY_MS: u64 = 600_000;
 
 /// Wishes of strangers that a seed hands on and remembers; with more, the oldest is forgotten.
 pub const FORWARDED: usize = 64;

@@ -4,7 +4,7 @@
 //! *Never does*: fall back to an older record because the newest has expired.
 //! *Spec*: `docs/membership.md`, section "Members".
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
 
 use patronus_types::{IpNet, SiteId, SiteName};
 use patronus_wire::{SiteRecord, Verified};
@@ -33,6 +33,13 @@ pub struct Member {
     pub standing: Standing,
     /// What of its prefixes is its own; none unless it is a member.
     pub prefixes: Vec<IpNet>,
+}
+
+impl Member {
+    /// Whether its record grants it this address: no endpoint can be there, since packets to it would go into the tunnel that they carry.
+    pub(crate) fn grants(&self, address: IpAddr) -> bool {
+        self.record.prefixes.iter().any(|prefix| prefix.contains(&address))
+    }
 }
 
 /// Two sites were granted the same. The older member keeps it; of two equally old ones the one with the lower id.

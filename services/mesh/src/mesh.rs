@@ -139,7 +139,13 @@ impl Mesh {
     }
 
     /// How this site can be reached now.
-    pub fn handle_uplinks(&mut self, capabilities: Capabilities, uplinks: Vec<UplinkOffer>, now: Now) {
+    pub fn handle_uplinks(&mut self, capabilities: Capabilities, mut uplinks: Vec<UplinkOffer>, now: Now) {
+        // Whoever says that he sees this site inside its own prefixes must not bring it to say what all others refuse.
+        if let Some(own) = self.members.get(&self.site) {
+            uplinks
+                .iter_mut()
+                .for_each(|uplink| uplink.endpoints.retain(|endpoint| !own.grants(endpoint.address.ip())));
+        }
         if (capabilities, &uplinks) != (self.capabilities, &self.uplinks) {
             self.book.reserve(self.site, uplinks.iter().map(|uplink| uplink.key));
             (self.capabilities, self.uplinks) = (capabilities, uplinks);

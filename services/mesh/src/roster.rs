@@ -8,6 +8,7 @@
 //! *Never does*: look at a clock: time changes what counts ([`crate::Members`]), never what is known.
 //! *Spec*: `docs/wire.md`, section "Signed objects"; `docs/membership.md`, section "Roster".
 
+mod by_signer;
 pub(crate) mod compare;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -19,9 +20,7 @@ use patronus_wire::{
 };
 
 use crate::{Refusal, limit};
-
-/// What is kept of one site: one object for each signer. Shared with what counts of it, and small in a map that has room for eleven.
-type BySigner<B> = BTreeMap<IdentityKey, Arc<Verified<B>>>;
+use by_signer::{BySigner, OfSite};
 
 /// What signers have signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,7 +143,7 @@ impl Roster {
             return Ok(Merged::Known);
         }
         let revocation = object.verify(&signer)?;
-        insert(&mut self.revocations, limit::REVOCATIONS, Refusal::TooManyRevocations, site, revocation, signer)?;
+        insert(&mut self.revocations, limit::REVOCATIONS, Refusal::TooManyRevocations, site, revocation)?;
         Ok(Merged::New)
     }
 
@@ -165,7 +164,7 @@ impl Roster {
             }
         }
         let record = object.verify(&signer)?;
-        insert(&mut self.records, limit::SITES, Refusal::TooManySites, site, record, signer)?;
+        insert(&mut self.records, limit::SITES, Refusal::TooManySites, site, record)?;
         Ok(if self.is_revoked(&site) { Merged::Shadowed } else { Merged::New })
     }
 
@@ -182,7 +181,7 @@ impl Roster {
 
     /// Sites that nobody but this signer has revoked.
     pub(crate) fn revoked_only_by(&self, signer: &IdentityKey) -> impl Iterator<Item = SiteId> {
-        let is_only = |by: &BySigner<Revocation>| by.len() == 1 && by.contains_key(signer);
+        let is_only = |by: &BySigner<Revocation>| by.iter().all(|revocation| revocation.signer == *signer);
         self.revocations.iter().filter(move |(_, by)| is_only(by)).map(|(site, _)| *site)
     }
 
@@ -211,12 +210,12 @@ impl Roster {
 
     /// The records of each site, one for each signer.
     pub(crate) fn records(&self) -> impl Iterator<Item = (SiteId, impl Iterator<Item = &Arc<Verified<SiteRecord>>>)> {
-        self.records.iter().map(|(site, by_signer)| (*site, by_signer.values()))
+        self.records.iter().map(|(site, by_signer)| (*site, by_signer.iter()))
     }
 
     /// The highest serial that any signer gave a record of the site.
     pub(crate) fn highest_serial(&self, site: &SiteId) -> u64 {
-        let serials = self.records.get(site).into_iter().flat_map(BTreeMap::values).map(|record| record.serial);
+        let serials = self.records.get(site).into_iter().flat_map(BySigner::iter).map(|record| record.serial);
         serials.max().unwrap_or_default()
     }
 
@@ -224,10 +223,10 @@ impl Roster {
     pub fn objects(&self) -> impl Iterator<Item = (ObjectKey, &[u8])> {
         let signers = self.signers.iter().map(|(key, object)| (ObjectKey::Signer(*key), object.as_bytes()));
         let revocations = self.revocations.iter().flat_map(|(site, by_signer)| {
-            by_signer.iter().map(|(key, object)| (ObjectKey::Revocation(*site, *key), object.as_bytes()))
+            by_signer.iter().map(|object| (ObjectKey::Revocation(*site, object.signer), object.as_bytes()))
         });
         let records = self.records.iter().flat_map(|(site, by_signer)| {
-            by_signer.iter().map(|(key, object)| (ObjectKey::Record(*site, *key), object.as_bytes()))
+            by_signer.iter().map(|object| (ObjectKey::Record(*site, object.signer), object.as_bytes()))
         });
         signers.chain(revocations).chain(records)
     }
@@ -261,23 +260,22 @@ pub(crate) const fn record_rank(record: &SiteRecord, digest: Digest32) -> (u64, 
 }
 
 /// Inserts at the place of a site and a signer. Of more sites than the limit those with the lowest ids stay: whoever comes first.
-fn insert<B: Body>(
+fn insert<B: Body + OfSite>(
     map: &mut BTreeMap<SiteId, BySigner<B>>,
     sites: usize,
     above: Refusal,
     site: SiteId,
     object: Verified<B>,
-    signer: IdentityKey,
 ) -> Result<(), Refusal> {
     if !map.contains_key(&site) && map.len() >= sites {
         let last = map.keys().next_back().copied().filter(|last| *last > site).ok_or(above)?;
         map.remove(&last);
     }
-    map.entry(site).or_default().insert(signer, Arc::new(object));
+    map.entry(site).or_default().insert(Arc::new(object));
     Ok(())
 }
 
-fn is_unknown<B: Body>(
+fn is_unknown<B: Body + OfSite>(
     map: &BTreeMap<SiteId, BySigner<B>>,
     site: &SiteId,
     signer: &IdentityKey,
@@ -286,7 +284,7 @@ fn is_unknown<B: Body>(
     map.get(site).and_then(|by_signer| by_signer.get(signer)).is_none_or(|known| known.digest() != digest)
 }
 
-fn forget<B>(map: &mut BTreeMap<SiteId, BySigner<B>>, signer: &IdentityKey) {
+fn forget<B: Body + OfSite>(map: &mut BTreeMap<SiteId, BySigner<B>>, signer: &IdentityKey) {
     map.retain(|_, by_signer| {
         by_signer.remove(signer);
         !by_signer.is_empty()

@@ -40,6 +40,18 @@ fn sites_hear_each_other_at_once_and_keep_hearing_each_other() {
 }
 
 #[test]
+fn an_address_that_all_others_would_refuse_is_not_announced_whoever_says_it() {
+    let mut lan = Lan::new([A, B].map(|site| (site, member(site, roster(A..=B), 1))).into());
+    let mut offers = uplinks(A);
+    let told = "10.0.1.9:51830".parse().unwrap();
+    offers[0].endpoints.push(Endpoint { kind: EndpointKind::Stun, address: told });
+    lan.mesh(A).handle_uplinks(Capabilities::default(), offers, at(0));
+    lan.run(0, 0, |_| false);
+    assert_eq!(liveness(lan.mesh(B), A), Some(Liveness::Active));
+    assert_eq!(lan.mesh(B).refusals().by_name(), Default::default());
+}
+
+#[test]
 fn half_of_the_datagrams_lost_is_no_reason_to_call_a_site_inactive() {
     let mut lan = Lan::new([A, B].map(|site| (site, member(site, roster(A..=B), 1))).into());
     // Of every four in a row the first two are lost: at 30 s each, 120 s hold at least two that arrive.

@@ -115,7 +115,9 @@ fn a_revoked_site_is_one_for_all_and_has_no_tunnels() {
         };
         site.wait_for("the revocation", is_revoked);
         site.wait_for_wish("one tunnel less", |wish| {
-            wish.peers.len() == 1 && wish.peers.iter().all(|peer| peer.site != revoked)
+            // Who still speaks to it is not let out by an uplink.
+            let is_closed = wish.closed.contains(&"10.3.0.0/16".parse().unwrap());
+            is_closed && wish.peers.len() == 1 && wish.peers.iter().all(|peer| peer.site != revoked)
         });
     }
     assert_eq!(first.rejection(&Request::Revoke { site: first.id() }), "own-site");

@@ -9,11 +9,11 @@ use std::{
     net::{IpAddr, Ipv6Addr, SocketAddr},
 };
 
-use patronus_types::SiteId;
+use patronus_types::{SiteId, ports::MESH_PORT};
 use patronus_wire::{inner_address, inner_sites};
 
 use super::{Destination, Mesh, Now};
-use crate::{Refusal, Standing, limit};
+use crate::{Refusal, Standing};
 
 impl Mesh {
     /// Where this site is inside tunnels.
@@ -46,7 +46,7 @@ impl Mesh {
     /// Compares with whom it is time to compare with.
     pub(super) fn gossip(&mut self, now: Now, random: u64) {
         for site in self.gossip.poll_tell(now.ms, random) {
-            let to = SocketAddr::new(inner_address(self.roster.network(), site).into(), limit::INNER_PORT);
+            let to = SocketAddr::new(inner_address(self.roster.network(), site).into(), MESH_PORT);
             let digest = self.digest();
             self.send(Destination::Neighbour(to), digest);
         }

@@ -50,15 +50,15 @@ impl Roster {
         };
         self.signers.values().for_each(|certificate| packer.add(&certificate.signer, 0, |_| {}));
         for (_, by_signer) in self.revocations.iter().filter(|(site, _)| wanted(site)) {
-            for (signer, object) in by_signer {
+            for object in by_signer.iter() {
                 let push = |bundle: &mut Bundle| bundle.revocations.push(Verified::clone(object).into_unverified());
-                packer.add(signer, object.as_bytes().len(), push);
+                packer.add(&object.signer, object.as_bytes().len(), push);
             }
         }
         for (_, by_signer) in self.records.iter().filter(|(site, _)| wanted(site)) {
-            for (signer, object) in by_signer {
+            for object in by_signer.iter() {
                 let push = |bundle: &mut Bundle| bundle.records.push(Verified::clone(object).into_unverified());
-                packer.add(signer, object.as_bytes().len(), push);
+                packer.add(&object.signer, object.as_bytes().len(), push);
             }
         }
         packer.finish()
@@ -67,7 +67,7 @@ impl Roster {
     /// What a new member needs to begin: certificates of all signers, and what they say of these sites.
     #[must_use]
     pub fn excerpt(&self, sites: &[SiteId]) -> Bundle {
-        let records = sites.iter().filter_map(|site| self.records.get(site)).flat_map(|by_signer| by_signer.values());
+        let records = sites.iter().filter_map(|site| self.records.get(site)).flat_map(BySigner::iter);
         Bundle {
             signers: self.signers.values().cloned().map(Verified::into_unverified).collect(),
             records: records.map(|record| Verified::clone(record).into_unverified()).collect(),
@@ -119,7 +119,7 @@ impl Packer<'_> {
 }
 
 fn digests<B: Body>(by_signer: &BySigner<B>) -> Vec<Digest32> {
-    by_signer.values().map(|object| object.digest()).collect()
+    by_signer.iter().map(|object| object.digest()).collect()
 }
 
 /// The hash of hashes, sorted.

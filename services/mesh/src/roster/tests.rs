@@ -109,7 +109,7 @@ fn assert_is(roster: &Roster, facts: &[Fact]) {
     let sites = 11..=15_u8;
     for (site, signer) in sites.flat_map(|site| (1..=3_u8).map(move |signer| (site, signer))) {
         let id = patronus_wire::site_id(&public(site));
-        let found = roster.revocations.get(&id).is_some_and(|by_signer| by_signer.contains_key(&public(signer)));
+        let found = roster.revocations.get(&id).is_some_and(|by_signer| by_signer.get(&public(signer)).is_some());
         assert_eq!(found, revoked.contains(&(site, signer)), "revocation of {site} by {signer}");
         let found = roster.records.get(&id).and_then(|by_signer| by_signer.get(&public(signer)));
         let expected = recorded.get(&(site, signer)).copied();
@@ -204,7 +204,7 @@ fn more_sites_than_the_limit_end_as_the_same_sites_in_any_order() {
     let inserted = |order: Vec<&Verified<Revocation>>| {
         let mut map = BTreeMap::new();
         let insert = |object: &Verified<Revocation>| {
-            insert(&mut map, 4, Refusal::TooManyRevocations, object.site, object.clone(), public(1))
+            insert(&mut map, 4, Refusal::TooManyRevocations, object.site, object.clone())
         };
         let refused = order.into_iter().map(insert).filter(Result::is_err).count();
         (map, refused)

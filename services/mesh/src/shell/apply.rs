@@ -37,8 +37,8 @@ impl Wish {
     pub(crate) fn set(&mut self, mut desired: Desired) {
         let next = self.generation.next();
         let is_new = self.sender.send_if_modified(|wish| {
-            let is_new =
-                wish.as_ref().is_none_or(|wish| (wish.is_relay, &wish.peers) != (desired.is_relay, &desired.peers));
+            desired.generation = wish.as_ref().map_or(next, |wish| wish.generation);
+            let is_new = wish.as_ref() != Some(&desired);
             if is_new {
                 desired.generation = next;
                 *wish = Some(desired);

@@ -10,7 +10,8 @@ use std::{
     net::{Ipv6Addr, SocketAddr},
 };
 
-use patronus_mesh::{Destination, Transmit, limit};
+use patronus_mesh::{Destination, Transmit};
+use patronus_types::ports::MESH_PORT;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
@@ -52,7 +53,7 @@ impl Inside {
     /// Sends what goes there; `false` if this goes elsewhere.
     pub(crate) fn send(&self, transmit: &Transmit) -> bool {
         let Destination::Neighbour(to) = transmit.to else { return false };
-        let Some((_, socket)) = self.socket.as_ref().filter(|_| to.port() == limit::INNER_PORT) else { return false };
+        let Some((_, socket)) = self.socket.as_ref().filter(|_| to.port() == MESH_PORT) else { return false };
         if let Err(error) = socket.try_send_to(&transmit.datagram, to) {
             tracing::debug!(%to, %error, "datagram not sent");
         }
@@ -65,6 +66,6 @@ fn open(address: Ipv6Addr) -> io::Result<UdpSocket> {
     socket.set_only_v6(true)?;
     // `tunnel` gives the box its address at about the same time.
     socket.set_freebind_v6(true)?;
-    socket.bind(&SocketAddr::from((address, limit::INNER_PORT)).into())?;
+    socket.bind(&SocketAddr::from((address, MESH_PORT)).into())?;
     UdpSocket::from_std(socket.into())
 }

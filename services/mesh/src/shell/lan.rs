@@ -13,13 +13,11 @@ use std::{
 };
 
 use patronus_mesh::{Destination, Transmit, limit};
-use patronus_types::PortName;
+use patronus_types::{PortName, ports::DISCOVERY_PORT};
 use rustix::net::netdevice::name_to_index;
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 use tokio::{net::UdpSocket, sync::mpsc, task::JoinHandle};
 
-/// UDP port of discovery.
-const PORT: u16 = 51_821;
 /// Administratively scoped (RFC 2365).
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 255, 42, 1);
 /// Link-local scope, not assigned by IANA (RFC 4291 section 2.7).
@@ -128,7 +126,10 @@ fn open(name: &PortName, sender: &mpsc::Sender<Heard>) -> io::Result<Device> {
     v6.set_multicast_if_v6(index)?;
     v6.set_multicast_hops_v6(1)?;
     v6.set_multicast_loop_v6(false)?;
-    let groups = [(SocketAddr::from((GROUP_V4, PORT)), v4), (SocketAddrV6::new(GROUP_V6, PORT, 0, index).into(), v6)];
+    let groups = [
+        (SocketAddr::from((GROUP_V4, DISCOVERY_PORT)), v4),
+        (SocketAddrV6::new(GROUP_V6, DISCOVERY_PORT, 0, index).into(), v6),
+    ];
     let mut device = Device { sockets: Vec::new(), readers: Vec::new() };
     for (group, socket) in groups {
         let socket = Arc::new(UdpSocket::from_std(socket.into())?);
@@ -149,7 +150,7 @@ fn socket(name: &PortName, domain: Domain) -> io::Result<Socket> {
         socket.set_only_v6(true)?;
         Ipv6Addr::UNSPECIFIED.into()
     };
-    socket.bind(&SocketAddr::new(any, PORT).into())?;
+    socket.bind(&SocketAddr::new(any, DISCOVERY_PORT).into())?;
     Ok(socket)
 }
 

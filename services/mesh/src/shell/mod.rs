@@ -14,6 +14,7 @@ pub(crate) mod signers;
 pub(crate) mod signing;
 pub(crate) mod sources;
 pub(crate) mod store;
+pub(crate) mod stun;
 
 use patronus_ipc::ServiceError;
 use patronus_store::StoreError;

@@ -3,7 +3,7 @@
 use ed25519_dalek::SigningKey;
 use patronus_ipc::mesh::{Problem, Reply, Request, Role};
 use patronus_mesh::{Invitation, Joiner, Now, SignError, Wallclock, found, invitation};
-use patronus_types::{HostName, IpNet, RootSecret, SiteId, SiteName};
+use patronus_types::{HostPort, IpNet, RootSecret, SiteId, SiteName};
 use patronus_wire::{
     Bundle, IdentityKey, JoinToken, NetworkKey, Refused, Revocation, Roles, Seed, SiteRecord, TokenSecret, Verified,
 };
@@ -197,9 +197,6 @@ pub(crate) fn no(code: impl ToString) -> Answered {
 }
 
 fn parse_seed(text: &str) -> Result<Seed, String> {
-    let parsed = text.rsplit_once(':').and_then(|(host, port)| {
-        let host: HostName = host.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
-        Some(Seed { host, port: port.parse().ok()? })
-    });
-    parsed.ok_or_else(|| Refused::SeedInvalid.to_string())
+    let HostPort { host, port } = text.parse().map_err(|_| Refused::SeedInvalid.to_string())?;
+    Ok(Seed { host, port })
 }

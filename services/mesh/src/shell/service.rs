@@ -3,11 +3,11 @@
 //! *Does*: wait for the claim, take over the identity, begin or take up a membership.
 //! *Never does*: say of itself what is not on disk, hold up its readiness until there is a network.
 
-use std::{collections::BTreeSet, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, io, net::SocketAddr, time::Duration};
 
 use ed25519_dalek::SigningKey;
 use patronus_ipc::{
-    Answer, Context, Handler, ServiceError,
+    Context, ServiceError,
     clock::{self, Clock},
     config::{self, Config},
     link::{self, Link},
@@ -19,8 +19,7 @@ use patronus_types::{Generation, IpNet, SiteId, SiteName};
 use patronus_wire::{Capabilities, Digest32, IdentityKey, JoinAnswer, site_id};
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{mpsc, oneshot, watch},
-    task::JoinHandle,
+    sync::watch,
     time::sleep,
 };
 
@@ -34,13 +33,11 @@ use super::{
     publish,
     seed::Identity,
     sessions::Sessions,
-    signers::Withdrawal,
     sources,
     store::{Membership, Store},
+    stun::Stun,
 };
 
-/// Requests of other services that wait.
-const REQUESTS: usize = 16;
 /// Counters and the time of hearing are told at most this often; what changes otherwise at once.
 const PUBLISH_MS: u64 = 1_000;
 
@@ -65,6 +62,7 @@ pub(crate) struct Service {
     pub(crate) phase: Phase,
     pub(crate) invitations: Invitations,
     pub(crate) sessions: Sessions,
+    stun: Stun,
     lan: Lan,
     inside: Inside,
     /// Of `tunnel`'s last snapshot that was looked at.
@@ -72,7 +70,7 @@ pub(crate) struct Service {
     wish: Option<Wish>,
     saved: Digest32,
     pub(crate) renew_ms: u64,
-    pub(crate) withdrawal: Option<Withdrawal>,
+    pub(crate) withdraw_ms: Option<u64>,
     published_ms: u64,
     mark: Mark,
     /// Sites whose whereabouts have changed since they were written.
@@ -90,15 +88,11 @@ enum Mark {
     Member(u64, Digest32),
 }
 
-/// A request with the place for its answer.
-type Asked = (mesh::Request, oneshot::Sender<Reply>);
-
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut terminate = signal(SignalKind::terminate()).map_err(|error| ServiceError::Io("signal", error))?;
     let mut service = Service::open(&context)?;
-    let (sender, mut requests) = mpsc::channel(REQUESTS);
-    let mut answering = serve(&context, &service.state, sender)?;
+    let (mut answering, mut asked) = patronus_ipc::ask_in_turn::<mesh::Mesh>(&context, &service.state)?;
     let mut config = patronus_ipc::follow::<Config>(&context.ipc_dir, || config::Request::Watch);
     let mut link = patronus_ipc::follow::<Link>(&context.ipc_dir, || link::Request::Watch);
     let mut clock = patronus_ipc::follow::<Clock>(&context.ipc_dir, || clock::Request::Watch);
@@ -115,7 +109,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
             Some(happening) = service.sessions.happening() => {
                 service.follow_happening(happening, moment::now(clock.borrow().as_ref()))?;
             }
-            Some((request, answer)) = requests.recv() => {
+            Some((request, answer)) = asked.recv() => {
                 let reply = service.handle_request(request, moment::now(clock.borrow().as_ref()))?;
                 is_asked = true;
                 // Who has gone away needs no answer.
@@ -150,19 +144,21 @@ impl Service {
             tracing::error!(reason = set_aside.reason, kept_as = %set_aside.to.display(),
                 "keys and roster are damaged and were set aside; this box is in no network: join again");
         }
+        let sessions = Sessions::new();
         Ok(Self {
             store: opened.content,
             own: None,
             phase: Phase::Alone,
             invitations: Invitations::new(),
-            sessions: Sessions::new(),
+            stun: Stun::new(sessions.resolvers()),
+            sessions,
             lan: Lan::new(),
             inside: Inside::default(),
             tunnel: Generation::default(),
             wish: None,
             saved: [0; 32],
             renew_ms: 0,
-            withdrawal: None,
+            withdraw_ms: None,
             published_ms: 0,
             mark: Mark::Alone,
             moved: BTreeSet::new(),
@@ -176,6 +172,7 @@ impl Service {
     async fn follow_config(&mut self, newest: Option<config::Reply>, now: Now) -> Result<(), Fatal> {
         let Some(config::Reply::State(state)) = newest else { return Ok(()) };
         let Some(claimed) = state.claimed else { return Ok(()) };
+        self.stun.follow(claimed.document.discovery.stun);
         let lan = &claimed.document.lan;
         let prefixes = [Some(IpNet::V4(lan.address.trunc())), lan.address_v6.map(|net| IpNet::V6(net.trunc()))];
         let (name, prefixes) = (claimed.document.site.name, prefixes.into_iter().flatten().collect());
@@ -226,7 +223,7 @@ impl Service {
         mesh.restore(self.store.announcements()?);
         self.sessions.handle_news();
         self.phase = Phase::Member(Box::new(Member { mesh, signer, seeds }));
-        Ok(())
+        self.schedule_withdrawals(now)
     }
 
     fn hear(&mut self, heard: &Heard, now: Now) -> Result<(), Fatal> {
@@ -331,7 +328,7 @@ impl Service {
                 self.sessions.handle_news();
             }
             if let Some(wish) = &mut self.wish {
-                wish.set(sources::desired(&member.mesh));
+                wish.set(sources::desired(&member.mesh, self.stun.addresses()));
             }
         }
         self.ask_again(now);
@@ -389,7 +386,7 @@ impl Service {
     }
 
     fn deadline(&self) -> u64 {
-        let others = [self.phase.deadline(), self.tell_ms(), self.withdrawal.as_ref().map(Withdrawal::due_ms)];
+        let others = [self.phase.deadline(), self.tell_ms(), self.withdraw_ms];
         others.into_iter().flatten().fold(self.tick_ms(), u64::min)
     }
 
@@ -423,36 +420,4 @@ impl Service {
             self.state.send_replace(Reply::State(Box::new(State { generation, ..new })));
         }
     }
-}
-
-struct Desk {
-    state: watch::Receiver<Reply>,
-    requests: mpsc::Sender<Asked>,
-}
-
-impl Handler<mesh::Mesh> for Desk {
-    async fn handle(&self, _: u32, request: mesh::Request) -> Answer<mesh::Mesh> {
-        if request == mesh::Request::Watch {
-            return Answer::Follow(self.state.clone());
-        }
-        let (sender, answer) = oneshot::channel();
-        let asked = self.requests.send((request, sender)).await;
-        let reply = if asked.is_ok() { answer.await.ok() } else { None };
-        // Only while the service ends.
-        Answer::Once(reply.unwrap_or_else(|| {
-            let (code, message) = ("ending".to_owned(), "the service is being restarted: ask again".to_owned());
-            Reply::Rejected(mesh::Problem { code, message })
-        }))
-    }
-}
-
-/// Answers in a task of its own. When it ends, so must the service: others could not follow it any more.
-fn serve(
-    context: &Context,
-    state: &watch::Sender<Reply>,
-    requests: mpsc::Sender<Asked>,
-) -> Result<JoinHandle<io::Result<()>>, Fatal> {
-    let listener = context.take_listener().ok_or(ServiceError::Missing("a listening socket"))?;
-    let desk = Arc::new(Desk { state: state.subscribe(), requests });
-    Ok(tokio::spawn(patronus_ipc::serve::<mesh::Mesh>(listener, context.access.clone(), desk)))
 }

@@ -62,9 +62,14 @@ impl Sessions {
         self.identity = Some(identity);
     }
 
-    /// From now on names of seeds are asked of these.
+    /// From now on names are asked of these.
     pub(crate) fn follow_resolvers(&self, resolvers: Vec<IpAddr>) {
-        self.resolvers.send_replace(resolvers);
+        self.resolvers.send_if_modified(|known| std::mem::replace(known, resolvers) != *known);
+    }
+
+    /// Of whom names are asked.
+    pub(crate) fn resolvers(&self) -> watch::Receiver<Vec<IpAddr>> {
+        self.resolvers.subscribe()
     }
 
     /// The next thing that happens on a connection.

@@ -16,19 +16,6 @@ use super::{
     service::Service,
 };
 
-/// A signer that will be none soon.
-pub(crate) struct Withdrawal {
-    due_ms: u64,
-    certificate: Verified<SignerCertificate>,
-}
-
-impl Withdrawal {
-    /// When it is said, on the monotonic clock in milliseconds.
-    pub(crate) const fn due_ms(&self) -> u64 {
-        self.due_ms
-    }
-}
-
 impl Service {
     pub(crate) fn make_signer(&mut self, root: &RootSecret, now: Now) -> Answered {
         let Phase::Member(member) = &mut self.phase else { return no("no-network") };
@@ -63,17 +50,27 @@ impl Service {
         let stays = self.registered(now, |registrar| registrar.succeed(&signer));
         let answered = self.take_over(stays, now)?;
         if answered.is_ok() {
-            let due_ms = now.ms.saturating_add(limit::WITHDRAW_AFTER_MS);
-            self.withdrawal = Some(Withdrawal { due_ms, certificate });
+            // Behind what stays: whatever is on disk after a power cut, no site loses its membership by it.
+            self.store.keep_withdrawal(&certificate)?;
+            self.schedule_withdrawals(now)?;
         }
         Ok(answered)
     }
 
-    /// Says that a signer is none any more, once the others know what stays.
+    /// Others hear first what stays.
+    pub(crate) fn schedule_withdrawals(&mut self, now: Now) -> Result<(), Fatal> {
+        let is_any = !self.store.withdrawals()?.is_empty();
+        self.withdraw_ms = is_any.then(|| now.ms.saturating_add(limit::WITHDRAW_AFTER_MS));
+        Ok(())
+    }
+
+    /// Says that signers are none any more, once the others know what stays.
     pub(crate) fn withdraw_due(&mut self, now: Now) -> Result<(), Fatal> {
-        if let Some(withdrawal) = self.withdrawal.take_if(|withdrawal| now.ms >= withdrawal.due_ms) {
-            tracing::warn!(signer = ?withdrawal.certificate.signer, "signer withdrawn");
-            self.take_over(Ok(certified(withdrawal.certificate)), now)?.ok();
+        if self.withdraw_ms.take_if(|due_ms| now.ms >= *due_ms).is_some() {
+            let signers = self.store.withdrawals()?;
+            tracing::warn!(count = signers.len(), "signers withdrawn");
+            self.take_over(Ok(Bundle { signers, ..Bundle::default() }), now)?.ok();
+            self.store.forget_withdrawals()?;
         }
         Ok(())
     }

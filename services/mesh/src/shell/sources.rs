@@ -7,8 +7,8 @@ use std::{
 
 use patronus_ipc::{link, tunnel};
 use patronus_mesh::{Mesh, Standing};
-use patronus_types::{Generation, Ipv6Net, PortName, SiteId};
-use patronus_wire::{Endpoint, EndpointKind, Roles, TunnelKey, UplinkOffer, inner_address, limit};
+use patronus_types::{Generation, IpNet, Ipv6Net, PortName, SiteId};
+use patronus_wire::{Endpoint, EndpointKind, Roles, TunnelKey, UplinkOffer, inner_address, limit, overlap};
 
 /// Seconds after which a silent path is sent something, so that providers' translators keep it open (RFC 4787 section 4.3: at least two
 /// minutes; many keep to 30 s).
@@ -45,8 +45,8 @@ pub(crate) fn answering(tunnel: &tunnel::State) -> BTreeSet<SiteId> {
     tunnel.paths.iter().filter(is_up).filter(answers).map(|path| path.peer).collect()
 }
 
-/// How this site can be reached: `tunnel` has the keys and ports, and where others see them; `link` the addresses; the configuration those
-/// that are forwarded, by slot.
+/// How this site can be reached: `tunnel` has the keys and ports, and where other sites and STUN servers see them; `link` the addresses; the
+/// configuration those that are forwarded, by slot.
 pub(crate) fn offers(link: &link::State, tunnel: &tunnel::State, reachable_at: &[Vec<SocketAddr>]) -> Vec<UplinkOffer> {
     let mut room = limit::ENDPOINTS;
     let forwarded =
@@ -62,9 +62,14 @@ fn offer(link: &link::State, slot: &tunnel::Slot, forwarded: Vec<SocketAddr>, ro
     let uplink = link.uplinks.get(usize::from(slot.slot.number()))?;
     let own = uplink.addresses.iter().map(|net| (net.addr(), slot.listen_port).into()).take(OWN).collect();
     let mut endpoints: Vec<Endpoint> = Vec::new();
-    for (kind, addresses) in
-        [(EndpointKind::Static, forwarded), (EndpointKind::Own, own), (EndpointKind::Seen, slot.seen.clone())]
-    {
+    let is_by_stun = |seen: &SocketAddr| slot.stun.iter().any(|answer| answer.seen == Some(*seen));
+    let (by_stun, by_sites) = slot.seen.iter().partition(|seen| is_by_stun(seen));
+    for (kind, addresses) in [
+        (EndpointKind::Static, forwarded),
+        (EndpointKind::Own, own),
+        (EndpointKind::Stun, by_stun),
+        (EndpointKind::Seen, by_sites),
+    ] {
         for endpoint in addresses.into_iter().filter_map(|address| Endpoint::new(kind, address).ok()) {
             let is_known = endpoints.iter().any(|known| known.address == endpoint.address);
             if !is_known && endpoints.len() < limit::ENDPOINTS_PER_UPLINK.min(*room) {
@@ -76,8 +81,8 @@ fn offer(link: &link::State, slot: &tunnel::Slot, forwarded: Vec<SocketAddr>, ro
     Some(UplinkOffer { slot: slot.slot, key, endpoints })
 }
 
-/// Whom `tunnel` is to have sessions with: every member whose whereabouts are known, heard or not.
-pub(crate) fn desired(mesh: &Mesh) -> tunnel::Desired {
+/// Whom `tunnel` is to have sessions with: every member whose whereabouts are known, heard or not; and whom else to ask where it is seen.
+pub(crate) fn desired(mesh: &Mesh, stun: Vec<SocketAddr>) -> tunnel::Desired {
     let mut peers = Vec::new();
     for (site, member) in mesh.members().valid().filter(|(site, _)| **site != mesh.site()) {
         let Some(heard) = mesh.book().get(site) else { continue };
@@ -97,7 +102,18 @@ pub(crate) fn desired(mesh: &Mesh) -> tunnel::Desired {
     }
     let own = mesh.members().get(&mesh.site()).filter(|own| own.standing == Standing::Valid);
     let is_relay = own.is_some_and(|own| own.record.roles.contains(Roles::RELAY));
-    tunnel::Desired { generation: Generation::default(), is_relay, peers, address: Some(mesh.inner_address()) }
+    let (generation, address) = (Generation::default(), Some(mesh.inner_address()));
+    tunnel::Desired { generation, is_relay, peers, address, stun, closed: closed(mesh) }
+}
+
+/// What the roster grants to any other site: also to one whose whereabouts are not known, and to one that is a member no more. Whoever still speaks to its
+/// addresses does not mean a provider. What is this site's own by now is not among them.
+fn closed(mesh: &Mesh) -> Vec<IpNet> {
+    let own = mesh.members().get(&mesh.site()).map(|own| own.prefixes.as_slice()).unwrap_or_default();
+    let others = mesh.members().iter().filter(|(site, _)| **site != mesh.site());
+    let granted = others.flat_map(|(_, member)| member.record.prefixes.iter().copied());
+    let closed: BTreeSet<IpNet> = granted.filter(|prefix| !own.iter().any(|own| overlap(own, prefix))).collect();
+    closed.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -119,13 +135,19 @@ mod tests {
         link::State { uplinks: vec![uplink], ..link::State::default() }
     }
 
+    /// Seen at these addresses; those that begin with `*` were a STUN server's word.
     fn slot(seen: &[&str]) -> tunnel::State {
+        let address = |seen: &str| seen.trim_start_matches('*').parse().unwrap();
+        let by_stun = seen.iter().filter(|seen| seen.starts_with('*'));
+        let answer =
+            |seen: &&str| tunnel::StunAnswer { server: "192.0.2.9:3478".parse().unwrap(), seen: Some(address(seen)) };
         let slot = tunnel::Slot {
             slot: patronus_types::UplinkSlot::new(0).unwrap(),
             device: "eth0".parse().unwrap(),
             public_key: tunnel::SlotKey([7; 32]),
             listen_port: 51_830,
-            seen: seen.iter().map(|seen| seen.parse().unwrap()).collect(),
+            seen: seen.iter().map(|seen| address(seen)).collect(),
+            stun: by_stun.map(answer).collect(),
         };
         tunnel::State { slots: vec![slot], ..tunnel::State::default() }
     }
@@ -138,8 +160,9 @@ mod tests {
 
     #[test]
     fn a_slot_is_reached_where_a_person_says_at_its_own_addresses_and_where_others_see_it() {
-        let all = offered(&["192.168.1.5/24"], &["198.51.100.1:4001"], &["203.0.113.1:4500"]);
-        assert_eq!(all, ["Static 203.0.113.1:4500", "Own 192.168.1.5:51830", "Seen 198.51.100.1:4001"]);
+        let all = offered(&["192.168.1.5/24"], &["198.51.100.1:4001", "*198.51.100.2:4002"], &["203.0.113.1:4500"]);
+        let stun = "Stun 198.51.100.2:4002";
+        assert_eq!(all, ["Static 203.0.113.1:4500", "Own 192.168.1.5:51830", stun, "Seen 198.51.100.1:4001"]);
     }
 
     #[test]

@@ -13,7 +13,8 @@ use patronus_mesh::{Admitted, Book, Invitation, ObjectKey, Roster};
 use patronus_store::{Opened, Place, StoreError};
 use patronus_types::{HostName, IpNet, SiteId};
 use patronus_wire::{
-    Announcement, Digest32, IdentityKey, JoinRefusal, NetworkKey, Refused, Seed, TokenId, Unverified, sha256,
+    Announcement, Digest32, IdentityKey, JoinRefusal, NetworkKey, Refused, Seed, SignerCertificate, TokenId,
+    Unverified, Verified, sha256,
 };
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTransaction};
 
@@ -40,6 +41,8 @@ const OBJECTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("objects
 const ANNOUNCEMENTS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("announcements-1");
 /// Token id to [`Invitation`] in postcard.
 const INVITATIONS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("invitations-1");
+/// Key of a signer to the certificate that ends its rights, until that is said.
+const WITHDRAWALS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("withdrawals-1");
 
 /// An open database.
 pub(crate) struct Store {
@@ -91,6 +94,7 @@ impl Store {
                 transaction.delete_table(OBJECTS)?;
                 transaction.delete_table(ANNOUNCEMENTS)?;
                 transaction.delete_table(INVITATIONS)?;
+                transaction.delete_table(WITHDRAWALS)?;
                 transaction.delete_table(FACTS)?;
             }
             let mut facts = transaction.open_table(FACTS)?;
@@ -194,6 +198,32 @@ impl Store {
         Ok(())
     }
 
+    /// Keeps the word that ends a signer's rights until it is said.
+    pub(crate) fn keep_withdrawal(&self, certificate: &Verified<SignerCertificate>) -> Result<(), StoreError> {
+        self.change(|transaction| {
+            let signer = certificate.signer.as_bytes().as_slice();
+            transaction.open_table(WITHDRAWALS)?.insert(signer, certificate.as_bytes())?;
+            Ok(())
+        })
+    }
+
+    /// Words that end signers' rights and are not said yet.
+    pub(crate) fn withdrawals(&self) -> Result<Vec<Unverified<SignerCertificate>>, StoreError> {
+        let mut certificates = Vec::new();
+        for entry in self.database.begin_read()?.open_table(WITHDRAWALS)?.iter()? {
+            certificates.push(Unverified::parse(entry?.1.value()).map_err(damaged)?);
+        }
+        Ok(certificates)
+    }
+
+    /// They have been said, and are in the roster.
+    pub(crate) fn forget_withdrawals(&self) -> Result<(), StoreError> {
+        self.change(|transaction| {
+            transaction.delete_table(WITHDRAWALS)?;
+            Ok(())
+        })
+    }
+
     /// Brings the objects on disk to those of the roster.
     pub(crate) fn save_roster(&mut self, roster: &Roster) -> Result<(), StoreError> {
         let wanted = names(roster);
@@ -273,6 +303,7 @@ impl Store {
         transaction.open_table(OBJECTS)?;
         transaction.open_table(ANNOUNCEMENTS)?;
         transaction.open_table(INVITATIONS)?;
+        transaction.open_table(WITHDRAWALS)?;
         transaction.commit()?;
         Ok(outcome)
     }

@@ -211,6 +211,7 @@ impl TunnelDesk {
             public_key: SlotKey([number; 32]),
             listen_port: 51_830,
             seen: vec!["198.51.100.7:4242".parse().unwrap()],
+            stun: Vec::new(),
         };
         let state = tunnel::State { slots: vec![slot], ..tunnel::State::default() };
         let (sender, state) = watch::channel(tunnel::Reply::State(Box::new(state)));

@@ -11,6 +11,7 @@ use std::{
 };
 
 use patronus_mesh::limit;
+use patronus_types::ports::SEED_PORT;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -31,7 +32,7 @@ pub(crate) fn listen(identity: &Identity, happenings: Happenings) -> io::Result<
     let socket = Socket::new(Domain::IPV6, Type::STREAM.nonblocking().cloexec(), Some(Protocol::TCP))?;
     socket.set_only_v6(false)?;
     socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, limit::SEED_PORT)).into())?;
+    socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, SEED_PORT)).into())?;
     socket.listen(BACKLOG)?;
     let listener = TcpListener::from_std(socket.into())?;
     let acceptor = TlsAcceptor::from(Arc::clone(&identity.server));
