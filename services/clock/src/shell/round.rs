@@ -20,16 +20,18 @@ pub(crate) struct Sources {
 }
 
 impl Sources {
-    /// From the newest words of `config` and `link`. An unclaimed box asks the defaults; nobody is asked before `config` has spoken.
+    /// From the newest words of `config` and `link`. An unclaimed box asks the defaults; nobody is asked before `config` has spoken,
+    /// those that DHCP named least of all: they have no voice beside servers that are not known yet.
     pub(crate) fn new(config: Option<&config::State>, link: Option<&link::State>) -> Self {
-        let names = |state: &config::State| match &state.claimed {
+        let Some(config) = config else { return Self::default() };
+        let names = match &config.claimed {
             Some(claimed) => claimed.document.clock.servers.clone(),
             None => Clock::default().servers,
         };
         let uplinks = link.map(|state| state.uplinks.as_slice()).unwrap_or_default();
         let up = || uplinks.iter().filter(|uplink| uplink.carrier);
         Self {
-            names: config.map(names).unwrap_or_default(),
+            names,
             addresses: up().flat_map(|uplink| &uplink.ntp).copied().collect(),
             resolvers: up().flat_map(|uplink| &uplink.dns).copied().collect(),
         }
@@ -111,5 +113,36 @@ async fn named(sources: &Sources) -> Vec<(String, IpAddr)> {
 fn add(servers: &mut Vec<(String, IpAddr)>, name: String, address: IpAddr) {
     if !servers.iter().any(|(_, known)| *known == address) {
         servers.push((name, address));
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use patronus_types::Generation;
+
+    use super::*;
+
+    fn uplink() -> link::Uplink {
+        link::Uplink {
+            name: "wan".parse().unwrap(),
+            port: "eth0".parse().unwrap(),
+            carrier: true,
+            addresses: Vec::new(),
+            gateways: Vec::new(),
+            dns: Vec::new(),
+            ntp: vec![Ipv4Addr::new(192, 0, 2, 1)],
+            lease: None,
+            problem: None,
+        }
+    }
+
+    #[test]
+    fn whom_dhcp_named_is_not_asked_before_the_document_is_known() {
+        let link = link::State { uplinks: vec![uplink()], ..Default::default() };
+        assert_eq!(Sources::new(None, Some(&link)), Sources::default());
+        let unclaimed = config::State { generation: Generation(0), claimed: None };
+        let sources = Sources::new(Some(&unclaimed), Some(&link));
+        assert_eq!((sources.names, sources.addresses), (Clock::default().servers, vec![Ipv4Addr::new(192, 0, 2, 1)]));
     }
 }

@@ -79,8 +79,12 @@ fn configured(servers: &[&str]) -> config::State {
         version: 1,
         site: Site { name: "lab".parse().unwrap(), timezone: "UTC".parse().unwrap() },
         clock: patronus_types::Clock { servers: servers.iter().map(|server| server.parse().unwrap()).collect() },
+        discovery: Default::default(),
         lan: Lan { ports: Vec::new(), address: "192.168.42.1/24".parse().unwrap(), address_v6: None },
         uplinks: Vec::new(),
+        forwards: Vec::new(),
+        rules: Vec::new(),
+        policy: Default::default(),
     };
     let claimed = Some(Claimed { site_id: SiteId([0; 32]), document, trial: None });
     config::State { generation: Generation(1), claimed }
