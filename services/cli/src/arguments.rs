@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use patronus_pin::Fingerprint;
 
@@ -64,10 +64,43 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<SitesCommand>,
     },
+    /// All sites, and the paths to them with what they carry.
+    Topology,
     /// The paths to other sites.
     Paths,
+    /// One path to another site.
+    #[command(subcommand)]
+    Path(PathCommand),
+    /// Which class of traffic takes which path to each site.
+    Policy,
+    /// Why each class takes the path that it takes to a site.
+    Why {
+        /// Its name, or its id.
+        site: String,
+    },
+    /// Let new traffic leave an uplink, a path or a site; without any, show what is drained.
+    Drain(DrainArguments),
     /// Who on the LAN talks to whom on the Internet, and what was not carried.
     Flows,
+    /// Ports outside that lead to computers on the LAN; all of them unless told otherwise.
+    Forwards {
+        #[command(subcommand)]
+        command: Option<ForwardsCommand>,
+    },
+    /// The rules of the firewall, and what they have decided.
+    Firewall,
+    /// What would become of a packet, and why.
+    Explain {
+        /// The address that would send it.
+        source: std::net::Ipv4Addr,
+        /// To whom.
+        destination: std::net::Ipv4Addr,
+        /// tcp, udp, icmp, or a number.
+        protocol: String,
+        /// The port there, for TCP and UDP.
+        #[arg(default_value_t = 0)]
+        port: u16,
+    },
     /// What happened in the network.
     Events {
         /// Go on until interrupted.
@@ -81,6 +114,70 @@ pub(crate) enum Command {
     Reboot,
     /// Switch the router off.
     Poweroff,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum PathCommand {
+    /// Measure it now, for three seconds at most: round trip, jitter, loss, and how much it carries to there.
+    Test {
+        /// The site at the far end: its name, or its id.
+        site: String,
+        /// The slot of this router.
+        local: u8,
+        /// The slot at the far end.
+        remote: u8,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DrainArguments {
+    /// A slot of this router.
+    #[arg(long, value_name = "SLOT")]
+    pub(crate) uplink: Option<u8>,
+    /// The slot at the far end, of a path.
+    #[arg(long, value_name = "SLOT", requires = "uplink", requires = "site")]
+    pub(crate) remote: Option<u8>,
+    /// The site of a path, or all paths to it: its name, or its id.
+    #[arg(long)]
+    pub(crate) site: Option<String>,
+    /// Seconds after which the last flow leaves, too.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
+    pub(crate) within: u32,
+    /// Use it again.
+    #[arg(long)]
+    pub(crate) undo: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ForwardsCommand {
+    /// Add one.
+    Add {
+        /// What it shall be called.
+        name: String,
+        /// What is forwarded.
+        #[arg(value_parser = ["tcp", "udp"])]
+        protocol: String,
+        /// The port outside, or several that follow each other, such as 8000-8010.
+        outside: String,
+        /// The computer on the LAN and its port, such as 192.168.42.10:80.
+        inside: String,
+        /// On this uplink only.
+        #[arg(long)]
+        uplink: Option<String>,
+        /// For this prefix only. May be given several times.
+        #[arg(long, value_name = "PREFIX")]
+        source: Vec<String>,
+        /// Go back by itself unless confirmed within so many seconds.
+        #[arg(long, value_name = "SECONDS")]
+        confirm_within: Option<u32>,
+    },
+    /// Remove one; what came by it ends.
+    Remove {
+        name: String,
+        /// Go back by itself unless confirmed within so many seconds.
+        #[arg(long, value_name = "SECONDS")]
+        confirm_within: Option<u32>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -10,9 +10,9 @@ use crate::{
     arguments::{Arguments, Command, ConfigCommand},
     client::{self, Client, Content},
     error::Error,
-    events, prompt,
+    events, forwards, prompt,
     router::Router,
-    sdwan, show,
+    routing, sdwan, show,
 };
 
 /// Pause between two looks at the logs.
@@ -41,7 +41,25 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<(), Error> {
         Command::Events { follow, cursor } => {
             return events::run(&client, cursor.as_deref(), *follow, arguments.json).await;
         }
+        Command::Path(command) => return routing::path(&client, command, arguments.json).await,
+        Command::Policy => {
+            print(&client.ask_json("GET", "/api/sdwan/policies", Content::Nothing).await?, show::policies);
+        }
+        Command::Why { site } => return routing::why(&client, site, arguments.json).await,
+        Command::Drain(drain) => return routing::drain(&client, drain, arguments.json).await,
         Command::Flows => print(&client.ask_json("GET", "/api/flows", Content::Nothing).await?, show::flows),
+        Command::Forwards { command } => return forwards::run(&client, command.as_ref(), arguments.json).await,
+        Command::Firewall => print(&client.ask_json("GET", "/api/firewall", Content::Nothing).await?, show::firewall),
+        Command::Explain { source, destination, protocol, port } => {
+            let protocol: String = protocol.chars().filter(char::is_ascii_alphanumeric).collect();
+            let port = if *port == 0 { String::new() } else { format!("&port={port}") };
+            let path =
+                format!("/api/firewall/explain?source={source}&destination={destination}&protocol={protocol}{port}");
+            print(&client.ask_json("GET", &path, Content::Nothing).await?, show::explanation);
+        }
+        Command::Topology => {
+            print(&client.ask_json("GET", "/api/sdwan/topology", Content::Nothing).await?, show::topology);
+        }
         Command::Paths => print(&client.ask_json("GET", "/api/sdwan/paths", Content::Nothing).await?, show::paths),
         Command::Reboot => {
             let answer = client.ask_json("POST", "/api/system/reboot", Content::Json(json!({}))).await?;
@@ -166,17 +184,23 @@ async fn config(client: &Client, command: &ConfigCommand, as_json: bool) -> Resu
     Ok(())
 }
 
+/// What became of a change.
+pub(crate) fn applied(answer: &Value, confirm_within: Option<u32>) -> String {
+    let generation = show::word(answer, "/generation");
+    match confirm_within {
+        Some(seconds) => format!(
+            "Generation {generation} runs on trial. Keep it within {seconds} s with: patronusctl config confirm\n"
+        ),
+        None => format!("Generation {generation} runs.\n"),
+    }
+}
+
 fn describe(command: &ConfigCommand, answer: &Value) -> String {
     let generation = answer.get("generation").and_then(Value::as_u64).unwrap_or_default();
     match command {
         ConfigCommand::Show { .. } => String::new(),
         ConfigCommand::Check { .. } => "The configuration is valid. Nothing was changed.\n".to_owned(),
-        ConfigCommand::Apply { confirm_within: Some(seconds), .. } => {
-            format!(
-                "Generation {generation} runs on trial. Keep it within {seconds} s with: patronusctl config confirm\n"
-            )
-        }
-        ConfigCommand::Apply { .. } => format!("Generation {generation} runs.\n"),
+        ConfigCommand::Apply { confirm_within, .. } => applied(answer, *confirm_within),
         ConfigCommand::Confirm => format!("Generation {generation} stays.\n"),
         ConfigCommand::Rollback { .. } => format!("Went back; this is generation {generation} now.\n"),
         ConfigCommand::History => show::history(answer),

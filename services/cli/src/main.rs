@@ -11,8 +11,10 @@ mod client;
 mod commands;
 mod error;
 mod events;
+mod forwards;
 mod prompt;
 mod router;
+mod routing;
 mod sdwan;
 mod show;
 

@@ -182,13 +182,13 @@ fn change(answer: &Value, command: &SiteChange) -> Result<Change, Error> {
 }
 
 /// By id, or by name.
-fn find<'a>(answer: &'a Value, wanted: &str) -> Result<&'a Value, Error> {
+pub(crate) fn find<'a>(answer: &'a Value, wanted: &str) -> Result<&'a Value, Error> {
     let mut sites = answer.pointer("/sites").and_then(Value::as_array).into_iter().flatten();
     let found = sites.find(|site| show::word(site, "/id") == wanted || show::word(site, "/name") == wanted);
     found.ok_or_else(|| Error::NoSite(wanted.to_owned()))
 }
 
-async fn all(client: &Client) -> Result<Value, Error> {
+pub(crate) async fn all(client: &Client) -> Result<Value, Error> {
     client.ask_json("GET", "/api/sdwan/sites", Content::Nothing).await
 }
 

@@ -1,14 +1,20 @@
 //! Answers as text for people.
 
+mod firewall;
 mod flows;
+mod forwards;
+mod routing;
 mod sdwan;
 
 use std::fmt::Write;
 
 use serde_json::Value;
 
+pub(crate) use firewall::{explanation, firewall};
 pub(crate) use flows::flows;
-pub(crate) use sdwan::{event, paths, signers, site, sites, tokens};
+pub(crate) use forwards::forwards;
+pub(crate) use routing::{drains, policies, topology, why};
+pub(crate) use sdwan::{event, path_test, paths, signers, site, sites, tokens};
 
 /// `/api/status`.
 pub(crate) fn status(answer: &Value) -> String {

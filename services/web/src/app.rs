@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use patronus_ipc::{CallError, Protocol, clock, config, init, link, mesh, tunnel};
+use patronus_ipc::{CallError, Protocol, clock, config, init, link, mesh, prober, router, tunnel};
 use patronus_store::StoreError;
 use tokio::sync::{Notify, Semaphore, watch};
 
@@ -55,6 +55,10 @@ pub(crate) struct App {
     pub mesh: watch::Receiver<Option<mesh::Reply>>,
     /// What `tunnel` last said.
     pub tunnel: watch::Receiver<Option<tunnel::Reply>>,
+    /// What `router` last said.
+    pub router: watch::Receiver<Option<router::Reply>>,
+    /// What `prober` last said.
+    pub prober: watch::Receiver<Option<prober::Reply>>,
     /// Set once the certificate is there.
     pub fingerprint: watch::Sender<Option<String>>,
     /// Questions to other services at one time.
@@ -93,6 +97,8 @@ impl App {
             clock: patronus_ipc::follow::<clock::Clock>(&ipc_dir, || clock::Request::Watch),
             mesh: patronus_ipc::follow::<mesh::Mesh>(&ipc_dir, || mesh::Request::Watch),
             tunnel: patronus_ipc::follow::<tunnel::Tunnel>(&ipc_dir, || tunnel::Request::Watch),
+            router: patronus_ipc::follow::<router::Router>(&ipc_dir, || router::Request::Watch),
+            prober: patronus_ipc::follow::<prober::Prober>(&ipc_dir, || prober::Request::Watch),
             ipc_dir,
             store,
             claim_code: watch::Sender::new(None),
@@ -150,6 +156,22 @@ impl App {
     pub(crate) fn tunnels(&self) -> Option<tunnel::State> {
         match &*self.tunnel.borrow() {
             Some(tunnel::Reply::State(state)) => Some((**state).clone()),
+            _ => None,
+        }
+    }
+
+    /// Which path carries what, as `router` last told it; `None` while it has not answered yet.
+    pub(crate) fn routing(&self) -> Option<router::State> {
+        match &*self.router.borrow() {
+            Some(router::Reply::State(state)) => Some((**state).clone()),
+            _ => None,
+        }
+    }
+
+    /// How good each path is, as `prober` last told it; `None` while it has not answered yet.
+    pub(crate) fn measured(&self) -> Option<prober::State> {
+        match &*self.prober.borrow() {
+            Some(prober::Reply::State(state)) => Some((**state).clone()),
             _ => None,
         }
     }

@@ -4,15 +4,16 @@
 //! *Never does*: renew: people have compared the fingerprint with the console, so it stays.
 //! *Spec*: RFC 5280; RFC 8446.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
+use patronus_types::Ipv4Net;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256, SanType, date_time_ymd};
 use rustls::{
     ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer},
 };
 
-use crate::store::StoredIdentity;
+use crate::{setup, store::StoredIdentity};
 
 const VALID_YEARS: i32 = 10;
 
@@ -30,13 +31,15 @@ pub enum CertificateError {
     BuildTime,
 }
 
-/// Makes a key and a certificate for the given addresses, valid from the day before `build_unix_s`: the clock may not be right yet.
+/// Makes a key and a certificate for the address of first boot, valid from the day before `build_unix_s`: the clock may not be right yet. Where the
+/// LAN has another address later, its fingerprint is what people know it by.
 ///
 /// # Errors
 /// See [`CertificateError`].
-pub fn make(addresses: &[IpAddr], build_unix_s: i64) -> Result<StoredIdentity, CertificateError> {
+pub fn make(build_unix_s: i64) -> Result<StoredIdentity, CertificateError> {
     let mut params = CertificateParams::new(vec!["patronus.lan".to_owned(), "patronus".to_owned()])?;
-    params.subject_alt_names.extend(addresses.iter().map(|address| SanType::IpAddress(*address)));
+    let first_boot = setup::LAN_ADDRESS.parse::<Ipv4Net>().map(|net| SanType::IpAddress(net.addr().into()));
+    params.subject_alt_names.extend(first_boot);
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "Patronus router");
     let first_day = day_before(build_unix_s).ok_or(CertificateError::BuildTime)?;
@@ -78,15 +81,15 @@ mod tests {
 
     #[test]
     fn a_new_certificate_serves_tls() {
-        let identity = make(&["192.168.42.1".parse().unwrap(), "fd00::1".parse().unwrap()], 1_700_000_000).unwrap();
+        let identity = make(1_700_000_000).unwrap();
         tls_config(&identity).unwrap();
     }
 
     #[test]
     fn a_leap_day_and_the_epoch_are_good_days_to_build() {
         for day in [0, 86_400 * 60, 1_709_251_200] {
-            assert!(make(&[], day).is_ok(), "{day}");
+            assert!(make(day).is_ok(), "{day}");
         }
-        assert!(make(&[], i64::MAX).is_err());
+        assert!(make(i64::MAX).is_err());
     }
 }

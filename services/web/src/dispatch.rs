@@ -68,7 +68,7 @@ impl Call {
 
 /// Answers one request.
 pub(crate) async fn respond(app: &Arc<App>, source: IpAddr, id: ConnectionId, request: Request<Incoming>) -> Reply {
-    let as_page = !request.uri().path().starts_with("/api/");
+    let as_page = !routes::is_for_programs(request.uri().path());
     match admit(app, source, id, request).await {
         Ok((route, call)) => handlers::run(route.handler, app, &call).await,
         Err(Turn::Away(to)) => reply::redirect(to),
@@ -132,7 +132,7 @@ async fn admit(
 
 /// The session by bearer token (API only) or by cookie (which never suffices to change something through the API).
 fn find_session(app: &App, parts: &Parts) -> (String, Option<Session>) {
-    let in_api = parts.uri.path().starts_with("/api/");
+    let in_api = routes::is_for_programs(parts.uri.path());
     let bearer =
         parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
     let token = match bearer {

@@ -10,9 +10,17 @@ use std::{
     str::FromStr,
 };
 
-use patronus_ipc::{mesh, tunnel};
+use patronus_ipc::{
+    mesh,
+    prober::{self, Liveness},
+    router, tunnel,
+};
 use patronus_types::SiteId;
 use serde::Serialize;
+
+mod routed;
+
+pub use routed::Routed;
 
 use crate::limits;
 
@@ -37,6 +45,8 @@ pub struct Picture {
     pub sites: BTreeMap<SiteId, Presence>,
     /// The paths that are up.
     pub up: BTreeSet<PathKey>,
+    /// All paths, and the site that carries each, if one does.
+    pub ways: BTreeMap<PathKey, Option<SiteId>>,
 }
 
 impl Picture {
@@ -57,12 +67,29 @@ impl Picture {
         self
     }
 
-    /// The next picture, by what `tunnel` says now.
+    /// The next picture, by what `tunnel` says now, and `prober`: sessions outlive for minutes what carries them.
     #[must_use]
-    pub fn with_paths(mut self, state: &tunnel::State) -> Self {
-        let up = state.paths.iter().filter(|path| path.status == tunnel::PathStatus::Up);
-        self.up = up.map(|path| (path.peer, path.local.number(), path.remote.number())).collect();
+    pub fn with_paths(mut self, state: &tunnel::State, measured: Option<&prober::State>) -> Self {
+        let is_dead = |report: &&prober::PathReport| matches!(report.liveness, Liveness::Down | Liveness::Holding);
+        let dead: BTreeSet<prober::PathId> =
+            measured.iter().flat_map(|state| state.paths.iter().filter(is_dead)).map(prober::PathReport::id).collect();
+        let is_up = |path: &&tunnel::PathState| {
+            let id = prober::PathId { site: path.peer, local: path.local, remote: path.remote };
+            path.status == tunnel::PathStatus::Up && !dead.contains(&id)
+        };
+        let key = |path: &tunnel::PathState| (path.peer, path.local.number(), path.remote.number());
+        self.up = state.paths.iter().filter(is_up).map(key).collect();
+        self.ways = state.paths.iter().map(|path| (key(path), path.via)).collect();
         self
+    }
+
+    /// Whether another picture has the same members, and the same paths that go the same ways.
+    fn is_shaped_as(&self, other: &Self) -> bool {
+        let members = |picture: &Self| -> BTreeSet<SiteId> {
+            let is_member = |(_, presence): &(&SiteId, &Presence)| **presence != Presence::Revoked;
+            picture.sites.iter().filter(is_member).map(|(id, _)| *id).collect()
+        };
+        self.ways == other.ways && members(self) == members(other)
     }
 }
 
@@ -79,6 +106,10 @@ pub enum Event {
     PathEstablished(PathKey),
     /// They cannot any more.
     PathFailed(PathKey),
+    /// There are other members or paths than before, or a path goes another way.
+    TopologyChanged,
+    /// What `router` has seen or done.
+    Routed(router::What),
 }
 
 impl Event {
@@ -91,30 +122,35 @@ impl Event {
             Self::SiteRevoked(_) => "SiteRevoked",
             Self::PathEstablished(_) => "PathEstablished",
             Self::PathFailed(_) => "PathFailed",
+            Self::TopologyChanged => "TopologyChanged",
+            Self::Routed(what) => routed::name(what),
         }
     }
 
-    /// The site that it is about.
+    /// The site that it is about, if it is about one.
     #[must_use]
-    pub const fn site(&self) -> SiteId {
+    pub fn site(&self) -> Option<SiteId> {
         match self {
-            Self::SiteJoined(site) | Self::SiteLeft(site) | Self::SiteRevoked(site) => *site,
-            Self::PathEstablished((site, ..)) | Self::PathFailed((site, ..)) => *site,
+            Self::SiteJoined(site) | Self::SiteLeft(site) | Self::SiteRevoked(site) => Some(*site),
+            Self::PathEstablished((site, ..)) | Self::PathFailed((site, ..)) => Some(*site),
+            Self::TopologyChanged => None,
+            Self::Routed(what) => routed::site(what),
         }
     }
 
     /// The slots here and there of the path that it is about.
     #[must_use]
-    pub const fn slots(&self) -> Option<(u8, u8)> {
+    pub fn slots(&self) -> Option<(u8, u8)> {
         match self {
             Self::PathEstablished((_, local, remote)) | Self::PathFailed((_, local, remote)) => Some((*local, *remote)),
+            Self::Routed(what) => routed::path(what).map(|path| (path.local.number(), path.remote.number())),
             _ => None,
         }
     }
 }
 
-/// What leads from one picture to the next: sites first, then paths, each in order. Paths of a site fail after it has gone, and are established
-/// after it has come.
+/// What leads from one picture to the next: sites first, then paths, each in order, and at last whether the whole has another shape. Paths of a
+/// site fail after it has gone, and are established after it has come.
 #[must_use]
 pub fn changes(before: &Picture, after: &Picture) -> Vec<Event> {
     let ids: BTreeSet<&SiteId> = before.sites.keys().chain(after.sites.keys()).collect();
@@ -129,7 +165,8 @@ pub fn changes(before: &Picture, after: &Picture) -> Vec<Event> {
     };
     let failed = before.up.difference(&after.up).map(|path| Event::PathFailed(*path));
     let established = after.up.difference(&before.up).map(|path| Event::PathEstablished(*path));
-    ids.into_iter().filter_map(site).chain(failed).chain(established).collect()
+    let shape = (!after.is_shaped_as(before)).then_some(Event::TopologyChanged);
+    ids.into_iter().filter_map(site).chain(failed).chain(established).chain(shape).collect()
 }
 
 /// A place among the events of one run of this service.
@@ -182,6 +219,9 @@ pub struct Entry {
     /// The slot there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remote: Option<u8>,
+    /// Of what `router` has seen or done.
+    #[serde(flatten)]
+    pub routed: Routed,
 }
 
 /// The last events.
@@ -217,10 +257,14 @@ impl Ring {
             cursor: self.end().to_string(),
             unix_s,
             event: event.name(),
-            site: event.site().to_string(),
+            site: event.site().map(|site| site.to_string()).unwrap_or_default(),
             name,
             local: slots.map(|(local, _)| local),
             remote: slots.map(|(_, remote)| remote),
+            routed: match &event {
+                Event::Routed(what) => routed::details(what),
+                _ => Routed::default(),
+            },
         });
     }
 

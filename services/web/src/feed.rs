@@ -1,6 +1,7 @@
 //! The events as they happen, and their way to those who follow them over a WebSocket.
 //!
-//! *Does*: look at each snapshot of `mesh` and `tunnel`, keep what has changed, send each follower what comes after its cursor.
+//! *Does*: look at each snapshot of `mesh`, `tunnel` and `prober`, and at what `router` says has happened; keep what is new, send each follower what
+//! comes after its cursor.
 //! *Never does*: wait for a follower: who does not take his events in time is cut; go on for a session that is over.
 //! *Spec*: RFC 6455; `docs/api.md`, section "Events".
 
@@ -25,7 +26,7 @@ use tokio_tungstenite::{
 
 use crate::{
     app::App,
-    events::{Cursor, Entry, Picture, Ring, changes},
+    events::{Cursor, Entry, Event, Picture, Ring, changes},
     limits,
 };
 
@@ -63,21 +64,27 @@ impl Feed {
 
 /// Looks at each snapshot, for as long as the service runs.
 pub(crate) async fn watch(app: Arc<App>) {
-    let (mut network, mut tunnels) = (app.mesh.clone(), app.tunnel.clone());
+    let (mut network, mut tunnels, mut measured) = (app.mesh.clone(), app.tunnel.clone(), app.prober.clone());
+    let mut router = app.router.clone();
     let mut picture = Picture::default();
+    let mut known = (0, 0);
     loop {
         let mut next = picture.clone();
         if let Some(state) = app.network() {
             next = next.with_sites(&state);
         }
         if let Some(state) = app.tunnels() {
-            next = next.with_paths(&state);
+            next = next.with_paths(&state, app.measured().as_ref());
         }
-        keep(&app, &picture, &next);
+        let mut events = told(&app, &mut known);
+        events.extend(changes(&picture, &next));
+        keep(&app, events);
         picture = next;
         let changed = tokio::select! {
             changed = network.changed() => changed,
             changed = tunnels.changed() => changed,
+            changed = router.changed() => changed,
+            changed = measured.changed() => changed,
         };
         if changed.is_err() {
             return;
@@ -85,15 +92,25 @@ pub(crate) async fn watch(app: Arc<App>) {
     }
 }
 
-fn keep(app: &App, before: &Picture, after: &Picture) {
-    let events = changes(before, after);
+/// What `router` has told since its event of this number, in the run that began then.
+fn told(app: &App, known: &mut (u64, u64)) -> Vec<Event> {
+    let Some(state) = app.routing() else { return Vec::new() };
+    if known.0 != state.started_ms {
+        *known = (state.started_ms, 0);
+    }
+    let new: Vec<_> = state.events.iter().filter(|event| event.sequence > known.1).collect();
+    known.1 = new.last().map_or(known.1, |event| event.sequence);
+    new.into_iter().map(|event| Event::Routed(event.what)).collect()
+}
+
+fn keep(app: &App, events: Vec<Event>) {
     if events.is_empty() {
         return;
     }
     let network = app.network().unwrap_or_default();
     let mut ring = app.feed.ring();
     for event in events {
-        let site = network.sites.iter().find(|site| site.id == event.site());
+        let site = network.sites.iter().find(|site| Some(site.id) == event.site());
         let name = site.map(|site| site.name.to_string()).unwrap_or_default();
         ring.push(event, name, jiff::Timestamp::now().as_second());
     }

@@ -5,15 +5,21 @@
 
 mod configuration;
 mod events;
+mod firewall;
 mod flows;
+mod forwards;
 mod machine;
+mod metrics;
 mod network;
+mod path_test;
 mod paths;
+mod routing;
 mod session;
 mod set_up;
 mod signers;
 mod sites;
 mod tokens;
+mod topology;
 
 use std::sync::Arc;
 
@@ -98,10 +104,32 @@ pub(crate) async fn run(handler: Handler, app: &Arc<App>, call: &Call) -> Reply 
         Handler::ApiToken => tokens::api_make(app, call).await,
 
         Handler::PathsPage => paths::page(app, call),
+        Handler::PathPage => metrics::path_page(app, call).await,
+        Handler::PathTestForm => path_test::form(app, call).await,
+        Handler::ApiPathTest => path_test::api(app, call).await,
+        Handler::ApiMetrics => metrics::api_metrics(app, call).await,
+        Handler::Metrics => metrics::prometheus(app),
         Handler::RotateForm => paths::rotate_form(app, call).await,
         Handler::ApiPaths => paths::api_paths(app),
+        Handler::PolicyPage => routing::page(app, call).await,
+        Handler::DrainForm | Handler::UndrainForm => routing::change_form(app, call, handler).await,
+        Handler::ApiPolicies => routing::api_policies(app),
+        Handler::TopologyPage => topology::page(app, call),
+        Handler::ApiTopology => topology::api(app),
+        Handler::ApiExplainPaths => routing::api_explain(app, call).await,
+        Handler::ApiDrain | Handler::ApiUndrain => routing::api_change(app, call, handler).await,
+        Handler::FirewallPage => firewall::page(app, call).await,
+        Handler::ApiFirewall => firewall::api_rules(app).await,
+        Handler::ApiExplain => firewall::api_explain(app, call).await,
         Handler::FlowsPage => flows::page(app, call).await,
         Handler::ApiFlows => flows::api_flows(app).await,
+        Handler::ForwardsPage => forwards::page(app, call).await,
+        Handler::ForwardForm => forwards::add_form(app, call).await,
+        Handler::ForwardRemoveForm => forwards::remove_form(app, call).await,
+        Handler::ApiForwards => forwards::api_list(app),
+        Handler::ApiForwardAdd => forwards::api_add(app, call).await,
+        Handler::ApiForwardRemove => forwards::api_remove(app, call).await,
+        Handler::EventsPage => events::page(app, call),
         Handler::ApiEvents => events::api_events(app, call),
         Handler::ApiRotate => paths::api_rotate(app, call).await,
     }

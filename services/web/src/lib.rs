@@ -10,6 +10,7 @@ pub mod certificate;
 pub mod claim;
 pub mod events;
 pub mod form;
+pub mod forwards;
 pub mod gate;
 pub mod head;
 pub mod limits;

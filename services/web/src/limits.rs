@@ -31,8 +31,8 @@ pub const HEADERS: usize = 40;
 pub const PATH_BYTES: usize = 128;
 /// What follows the question mark.
 pub const QUERY_BYTES: usize = 512;
-/// The largest body, an administrator's configuration: 64 KiB that a form has percent-encoded (three bytes for one at worst), and its other fields.
-pub const BODY_BYTES: usize = 200 * 1024;
+/// The largest body, an administrator's configuration: 768 KiB that a form has percent-encoded (three bytes for one at worst), and its other fields.
+pub const BODY_BYTES: usize = 2400 * 1024;
 /// A body of set-up: 10 fields and 6 for each of 32 ports, about 40 bytes each.
 pub const SET_UP_BODY_BYTES: usize = 16 * 1024;
 /// Any other body: a code, a password, a number. It is all that a stranger can make us keep.

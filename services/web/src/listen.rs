@@ -13,7 +13,7 @@ use std::{
 
 use patronus_ipc::link;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::{net::TcpListener, task::JoinHandle, time::sleep};
+use tokio::{net::TcpListener, sync::Notify, task::JoinHandle, time::sleep};
 
 use crate::server::FrontDoor;
 
@@ -30,14 +30,16 @@ type Place = (String, IpAddr);
 /// Listeners by place.
 pub(crate) struct Listeners {
     door: Arc<FrontDoor>,
+    /// Told whenever one has been opened.
+    opened: Arc<Notify>,
     open: BTreeMap<Place, JoinHandle<()>>,
 }
 
 impl Listeners {
     /// No listener yet.
     #[must_use]
-    pub(crate) fn new(door: Arc<FrontDoor>) -> Self {
-        Self { door, open: BTreeMap::new() }
+    pub(crate) fn new(door: Arc<FrontDoor>, opened: Arc<Notify>) -> Self {
+        Self { door, opened, open: BTreeMap::new() }
     }
 
     /// Opens what is new and closes what is gone.
@@ -52,8 +54,8 @@ impl Listeners {
             stays
         });
         for place in wanted {
-            let door = Arc::clone(&self.door);
-            self.open.entry(place.clone()).or_insert_with(|| tokio::spawn(hold_open(place, door)));
+            let (door, opened) = (Arc::clone(&self.door), Arc::clone(&self.opened));
+            self.open.entry(place.clone()).or_insert_with(|| tokio::spawn(hold_open(place, door, opened)));
         }
     }
 }
@@ -67,12 +69,13 @@ fn places(links: &link::State) -> BTreeSet<Place> {
 }
 
 /// Listens at one place until aborted.
-async fn hold_open(place: Place, door: Arc<FrontDoor>) {
+async fn hold_open(place: Place, door: Arc<FrontDoor>, opened: Arc<Notify>) {
     let mut said = false;
     loop {
         match bind(&place) {
             Ok(listener) => {
                 tracing::info!(device = place.0, address = %place.1, "listening");
+                opened.notify_one();
                 return door.serve(listener).await;
             }
             Err(error) if !said => {

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use patronus_ipc::mesh::{Role, Site, Standing};
-use patronus_types::{IpNet, Ipv4Net};
+use patronus_types::{IpNet, Ipv4Net, ports::SEED_PORT};
 use patronus_wire::{JoinToken, Refused, limit, overlap};
 
 /// Networks that are tried for a suggestion.
@@ -130,7 +130,7 @@ pub fn suggest_seeds(sites: &[Site]) -> Vec<SocketAddr> {
         }
     });
     found.sort_by_key(is_private);
-    found.into_iter().take(limit::SEEDS).map(|address| SocketAddr::new(address, limit::SEED_PORT)).collect()
+    found.into_iter().take(limit::SEEDS).map(|address| SocketAddr::new(address, SEED_PORT)).collect()
 }
 
 /// Whether an address means something else elsewhere (RFC 1918, RFC 6598, RFC 4193).

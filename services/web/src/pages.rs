@@ -5,19 +5,26 @@
 //! *Spec*: WCAG 2.2 AA; `docs/adr/0003-front-door.md`, section "Pages".
 
 pub(crate) mod configuration;
+pub(crate) mod events;
+pub(crate) mod firewall;
 pub(crate) mod flows;
+pub(crate) mod forwards;
+mod graph;
 mod layout;
 mod login;
 pub(crate) mod logs;
 pub(crate) mod network;
 mod parts;
+pub(crate) mod path;
 pub(crate) mod paths;
+pub(crate) mod routing;
 pub(crate) mod set_up;
 mod signers;
 pub(crate) mod sites;
 pub(crate) mod status;
 pub(crate) mod system;
 pub(crate) mod tokens;
+pub(crate) mod topology;
 
 pub(crate) use layout::{farewell, notice};
 pub(crate) use login::login;

@@ -105,7 +105,18 @@ pub enum Handler {
     WithdrawSignerForm,
     JoinForm,
     PathsPage,
+    TopologyPage,
+    PolicyPage,
+    DrainForm,
+    UndrainForm,
+    PathPage,
+    PathTestForm,
+    EventsPage,
     FlowsPage,
+    FirewallPage,
+    ForwardsPage,
+    ForwardForm,
+    ForwardRemoveForm,
     RotateForm,
     LogsPage,
     SystemPage,
@@ -132,7 +143,20 @@ pub enum Handler {
     ApiPassword,
     ApiSites,
     ApiPaths,
+    ApiPathTest,
+    ApiPolicies,
+    ApiTopology,
+    ApiExplainPaths,
+    ApiDrain,
+    ApiUndrain,
+    ApiMetrics,
+    Metrics,
     ApiFlows,
+    ApiFirewall,
+    ApiExplain,
+    ApiForwards,
+    ApiForwardAdd,
+    ApiForwardRemove,
     ApiTokens,
     ApiToken,
     ApiCreateNetwork,
@@ -213,8 +237,19 @@ table! {
     POST   "/network/withdraw"        Claimed Administrator Token  Form    Small WithdrawSignerForm "Withdraw another signer with the recovery key"
     POST   "/network/join"            Claimed Administrator Token  Form    Small JoinForm           "Join a network with a token"
     GET    "/paths"                   Claimed Administrator Read   Nothing No    PathsPage          "Paths page"
+    GET    "/paths/path"              Claimed Administrator Read   Nothing No    PathPage           "How a path was: ?peer=SITE&local=SLOT&remote=SLOT&span=hour|day|week"
+    POST   "/paths/test"              Claimed Administrator Token  Form    Small PathTestForm       "Test a path now"
     POST   "/paths/rotate"            Claimed Administrator Token  Form    Small RotateForm         "Give an uplink a new WireGuard key"
+    GET    "/topology"                Claimed Administrator Read   Nothing No    TopologyPage       "Sites and the paths to them as a picture"
+    GET    "/policy"                  Claimed Administrator Read   Nothing No    PolicyPage         "Policy page: which class uses which path, and why: ?site=SITE"
+    POST   "/policy/drain"            Claimed Administrator Token  Form    Small DrainForm          "Drain an uplink, a path or a site"
+    POST   "/policy/undrain"          Claimed Administrator Token  Form    Small UndrainForm        "Use it again"
+    GET    "/events"                  Claimed Administrator Read   Nothing No    EventsPage         "What happened in the network, the newest first"
     GET    "/flows"                   Claimed Administrator Read   Nothing No    FlowsPage          "Flows page"
+    GET    "/forwards"                Claimed Administrator Read   Nothing No    ForwardsPage       "Port forwards page"
+    POST   "/forwards"                Claimed Administrator Token  Form    Small ForwardForm        "Add a port forward"
+    POST   "/forwards/remove"         Claimed Administrator Token  Form    Small ForwardRemoveForm  "Remove a port forward"
+    GET    "/firewall"                Claimed Administrator Read   Nothing No    FirewallPage       "Rules, and why a packet would pass: ?source=&destination=&protocol=&port="
     GET    "/logs"                    Claimed Administrator Read   Nothing No    LogsPage           "Logs page"
     GET    "/system"                  Claimed Administrator Read   Nothing No    SystemPage         "System page"
     POST   "/system/reboot"           Claimed Administrator Token  Form    Small RebootForm         "Restart the router"
@@ -231,6 +266,11 @@ table! {
     GET    "/api/services"            Claimed Administrator Read   Nothing No    ApiServices        "Every service with its state"
     GET    "/api/logs"                Claimed Administrator Read   Nothing No    ApiLogs            "Log lines: ?source=NAME&after=SEQUENCE"
     GET    "/api/flows"               Claimed Administrator Read   Nothing No    ApiFlows           "Flows between LAN and Internet, and what was not carried"
+    GET    "/api/forwards"            Claimed Administrator Read   Nothing No    ApiForwards        "Port forwards"
+    POST   "/api/forwards"            Claimed Administrator Bearer Json    Small ApiForwardAdd      "Add one: {\"name\", \"protocol\", \"outside\", \"inside\", \"uplink\", \"sources\"} ?confirm_within_s=SECONDS"
+    POST   "/api/forwards/remove"     Claimed Administrator Bearer Json    Small ApiForwardRemove   "Remove one: {\"name\"} ?confirm_within_s=SECONDS"
+    GET    "/api/firewall"            Claimed Administrator Read   Nothing No    ApiFirewall        "The rules in force, and what they have decided"
+    GET    "/api/firewall/explain"    Claimed Administrator Read   Nothing No    ApiExplain         "What would become of a packet, and why: ?source=ADDRESS&destination=ADDRESS&protocol=NAME&port=PORT"
     GET    "/api/config"              Claimed Administrator Read   Nothing No    ApiConfig          "The configuration as TOML: ?generation=N"
     PUT    "/api/config"              Claimed Administrator Bearer Toml    Large ApiConfigApply     "Apply: ?base=GENERATION&confirm_within_s=SECONDS"
     POST   "/api/config/check"        Claimed Administrator Bearer Toml    Large ApiConfigCheck     "Check without applying"
@@ -243,6 +283,14 @@ table! {
 
     GET    "/api/sdwan/sites"         Claimed Administrator Read   Nothing No    ApiSites           "The network, the way into one, and all sites"
     GET    "/api/sdwan/paths"         Claimed Administrator Read   Nothing No    ApiPaths           "Keys of the uplinks and every path"
+    POST   "/api/sdwan/paths/test"    Claimed Administrator Bearer Json    Small ApiPathTest        "Test a path now: {\"peer\", \"local\", \"remote\"}"
+    GET    "/api/sdwan/policies"      Claimed Administrator Read   Nothing No    ApiPolicies        "How each class is carried, which traffic it is, and the path of each class to each site"
+    GET    "/api/sdwan/topology"      Claimed Administrator Read   Nothing No    ApiTopology        "All sites, and the paths from this one with what they carry"
+    GET    "/api/sdwan/explain"       Claimed Administrator Read   Nothing No    ApiExplainPaths    "Why each class takes the path that it takes: ?site=SITE"
+    POST   "/api/sdwan/drain"         Claimed Administrator Bearer Json    Small ApiDrain           "Drain: {\"local\"}, {\"local\", \"remote\", \"site\"} or {\"site\"}, and {\"within_s\"}"
+    POST   "/api/sdwan/undrain"       Claimed Administrator Bearer Json    Small ApiUndrain         "Use it again: the same without {\"within_s\"}"
+    GET    "/api/sdwan/metrics"       Claimed Administrator Read   Nothing No    ApiMetrics         "How good each path is, or how one was: ?peer=SITE&local=SLOT&remote=SLOT&span=hour|day|week"
+    GET    "/metrics"                 Claimed Administrator Read   Nothing No    Metrics            "The same for Prometheus"
     GET    "/api/sdwan/tokens"        Claimed Administrator Read   Nothing No    ApiTokens          "The tokens made here, newest first"
     POST   "/api/sdwan/tokens"        Claimed Administrator Bearer Json    Small ApiToken           "Make a token: {\"valid_s\", \"roles\", \"prefixes\", \"seeds\"}"
     POST   "/api/sdwan/network"       Claimed Administrator Bearer Json    Small ApiCreateNetwork   "Create a network: {\"root_secret\"} or {}"
@@ -254,6 +302,12 @@ table! {
     POST   "/api/sdwan/sites/renew"   Claimed Administrator Bearer Json    Small ApiRenew           "Renew a site's record: {\"site\"}"
     GET    "/api/events"              Claimed Administrator Read   Nothing No    ApiEvents          "The last events, or by WebSocket all that come: ?cursor=CURSOR"
     POST   "/api/sdwan/slots/rotate"  Claimed Administrator Bearer Json    Small ApiRotate          "Give an uplink a new WireGuard key: {\"slot\"}"
+}
+
+/// Whether programs ask for it: they authenticate with a bearer token, and are answered in JSON when something is wrong.
+#[must_use]
+pub fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/metrics"
 }
 
 /// What becomes of a request whose head was let in.
@@ -270,7 +324,7 @@ pub enum Decision {
 /// Decides by the table alone.
 #[must_use]
 pub fn decide(method: &Method, path: &str, claimed: bool, identity: Identity) -> Decision {
-    let is_page = *method == Method::GET && !path.starts_with("/api/");
+    let is_page = *method == Method::GET && !is_for_programs(path);
     let there: Vec<&Route> = ROUTES.iter().filter(|route| route.path == path && exists(route.phase, claimed)).collect();
     if there.is_empty() {
         return match (claimed, ROUTES.iter().any(|route| route.path == path)) {

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use patronus_ipc::link::{Port, Role};
 use patronus_types::{
-    Clock, DOCUMENT_VERSION, Document, Ipv4Method, Ipv4Net, Ipv6Method, Lan, Limit, Site, SiteName, TimeZoneName,
-    Uplink, UplinkName,
+    Clock, DOCUMENT_VERSION, Discovery, Document, Ipv4Method, Ipv4Net, Ipv6Method, Lan, Limit, Policy, Site, SiteName,
+    TimeZoneName, Uplink, UplinkName,
 };
 
 use crate::{form::Form, network, password};
@@ -77,7 +77,18 @@ pub fn read(form: &Form, ports: &[Port]) -> Result<Choice, Errors> {
     match (name, timezone, address) {
         (Some(name), Some(timezone), Some(address)) if errors.is_empty() => {
             let (site, lan) = (Site { name, timezone }, Lan { ports: lan_ports, address, address_v6: None });
-            let document = Document { version: DOCUMENT_VERSION, site, clock: Clock::default(), lan, uplinks };
+            let clock = Clock::default();
+            let document = Document {
+                version: DOCUMENT_VERSION,
+                site,
+                clock,
+                discovery: Discovery::default(),
+                lan,
+                uplinks,
+                forwards: Vec::new(),
+                rules: Vec::new(),
+                policy: Policy::default(),
+            };
             Ok(Choice { document, token })
         }
         _ => Err(errors),
@@ -146,7 +157,15 @@ fn read_uplink(form: &Form, index: usize, port: &Port, errors: &mut Errors) -> O
         _ => Ipv4Method::Dhcp,
     };
     let name = name.parse::<UplinkName>().ok()?;
-    Some(Uplink { name, port: port.name.clone(), reachable_at: Vec::new(), ipv4, ipv6: Ipv6Method::default() })
+    Some(Uplink {
+        name,
+        port: port.name.clone(),
+        reachable_at: Vec::new(),
+        cost: 0,
+        metered: false,
+        ipv4,
+        ipv6: Ipv6Method::default(),
+    })
 }
 
 fn read_static(form: &Form, port: &Port, errors: &mut Errors) -> Option<Ipv4Method> {

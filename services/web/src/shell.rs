@@ -1,16 +1,16 @@
 //! The running service: store, certificate, listeners, console, and its end.
 //!
-//! *Does*: start in the order in which things become known: store, then `link`'s addresses, then the certificate, then listeners.
+//! *Does*: store, certificate, then listeners where `link` says; ready once the first of them is open.
 //! *Never does*: open anything before `link` names the LAN's addresses.
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use patronus_ipc::{Context, ServiceError, init, link};
+use patronus_ipc::{Context, ServiceError, init};
 use patronus_pin::Fingerprint;
 use patronus_store::StoreError;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::Notify,
     time::{sleep, timeout},
 };
 
@@ -20,7 +20,6 @@ use crate::{
     claim_keeper, feed, limits,
     listen::Listeners,
     server::FrontDoor,
-    setup,
     store::Store,
 };
 
@@ -66,12 +65,18 @@ pub async fn run(context: Context) -> Result<(), ShellError> {
     tokio::spawn(claim_keeper::keep(Arc::clone(&app)));
     tokio::spawn(keep_console(Arc::clone(&app)));
     tokio::spawn(feed::watch(Arc::clone(&app)));
-    context.ready();
+    let opened = Arc::new(Notify::new());
+    let serving = serve(Arc::clone(&app), Arc::clone(&opened));
+    // Not sooner: those that need this service would take its place on the processors, and people wait for the page.
+    tokio::spawn(async move {
+        opened.notified().await;
+        context.ready();
+    });
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
         () = app.fatal.notified() => return Err(ShellError::StoreFailed),
-        failed = serve(Arc::clone(&app)) => return failed,
+        failed = serving => return failed,
     }
     say_farewell(&app).await;
     Ok(())
@@ -89,19 +94,19 @@ async fn say_farewell(app: &App) {
 }
 
 /// Follows `link` and keeps the front door open where it says.
-async fn serve(app: Arc<App>) -> Result<(), ShellError> {
+async fn serve(app: Arc<App>, opened: Arc<Notify>) -> Result<(), ShellError> {
     let mut links = app.link.clone();
-    let addresses = first_addresses(&mut links).await;
     let identity = match app.store.identity()? {
         Some(identity) => identity,
         None => {
-            let identity = certificate::make(&addresses, build_unix_s())?;
+            let identity = certificate::make(build_unix_s())?;
             app.store.put_identity(&identity)?;
             identity
         }
     };
     app.fingerprint.send_replace(Some(Fingerprint::of(&identity.certificate).to_string()));
-    let mut listeners = Listeners::new(FrontDoor::new(Arc::clone(&app), certificate::tls_config(&identity)?));
+    let door = FrontDoor::new(Arc::clone(&app), certificate::tls_config(&identity)?);
+    let mut listeners = Listeners::new(door, opened);
     loop {
         let now = links.borrow_and_update().clone().unwrap_or_default();
         listeners.handle_links(&now);
@@ -109,18 +114,6 @@ async fn serve(app: Arc<App>) -> Result<(), ShellError> {
             std::future::pending::<()>().await;
         }
     }
-}
-
-/// Waits until the LAN has an address; the certificate names it, and the usual one.
-async fn first_addresses(links: &mut watch::Receiver<Option<link::State>>) -> Vec<IpAddr> {
-    let has_address = |state: &Option<link::State>| state.as_ref().is_some_and(|state| !state.lan.addresses.is_empty());
-    let mut addresses = Vec::new();
-    if let Ok(state) = links.wait_for(has_address).await {
-        addresses.extend(state.iter().flat_map(|state| &state.lan.addresses).map(patronus_types::IpNet::addr));
-    }
-    let usual = setup::LAN_ADDRESS.parse::<patronus_types::Ipv4Net>().map(|net| IpAddr::V4(net.addr())).ok();
-    addresses.extend(usual.filter(|usual| !addresses.contains(usual)));
-    addresses
 }
 
 /// Away from a box there is no such file: then the certificate is valid from today.

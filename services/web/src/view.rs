@@ -3,12 +3,16 @@
 //! *Does*: bring together what the other services said.
 //! *Never does*: ask anybody; hold secrets.
 
+pub(crate) mod dry_run;
 pub(crate) mod flows;
+pub(crate) mod quality;
+pub(crate) mod routing;
 pub(crate) mod sdwan;
+pub(crate) mod topology;
 
 use std::collections::BTreeMap;
 
-use patronus_ipc::{clock, config, init, link, mesh, tunnel};
+use patronus_ipc::{clock, config, init, link, mesh, prober, tunnel};
 use serde::Serialize;
 
 /// Everything that `/api/status` answers.
@@ -163,6 +167,8 @@ pub(crate) struct Facts<'f> {
     pub network: Option<&'f mesh::State>,
     /// By `tunnel`.
     pub tunnels: Option<&'f tunnel::State>,
+    /// How good its paths are.
+    pub measured: Option<&'f prober::State>,
     /// The front door.
     pub front_door: FrontDoor,
     /// `CLOCK_BOOTTIME` now.
@@ -187,7 +193,7 @@ pub(crate) fn status(facts: Facts<'_>) -> Status {
         }),
         machine: facts.machine.map(machine),
         time: facts.clock.map(|clock| time(clock, facts.unix_s)),
-        network: facts.network.map(|network| sdwan::summary(network, facts.tunnels)),
+        network: facts.network.map(|network| sdwan::summary(network, facts.tunnels, facts.measured)),
         uplinks: facts.links.uplinks.iter().map(|uplink| view_uplink(uplink, seconds_to)).collect(),
         ports: ports(facts.links),
         lan: facts.links.lan.addresses.iter().map(ToString::to_string).collect(),

@@ -31,6 +31,42 @@ fn a_configuration_is_checked_applied_on_trial_and_confirmed_through_the_api() {
 }
 
 #[test]
+fn a_port_forward_is_added_on_trial_by_the_page_and_removed_through_the_api() {
+    let stand = Stand::start();
+    let mut browser = stand.claim();
+    let api = stand.sign_in();
+    let csrf = browser.get("/forwards").csrf();
+    let fields = |inside| {
+        [("csrf", csrf.as_str()), ("name", "web"), ("protocol", "tcp"), ("outside", "8000-8010"), ("inside", inside)]
+    };
+    let wrong = browser.post("/forwards", &fields("10.9.9.9:80"));
+    assert!(wrong.status == 422 && wrong.body.contains("no computer on the LAN"), "{}", wrong.body);
+    assert!(wrong.body.contains("8000-8010"), "what was typed is kept");
+    let unreadable = browser.post("/forwards", &fields("a server"));
+    assert!(unreadable.status == 422 && unreadable.body.contains("cannot be read"), "{}", unreadable.body);
+
+    let right =
+        [&fields("192.168.42.9:80")[..], &[("sources", "198.51.100.0/24"), ("confirm_within_s", "60")]].concat();
+    assert_eq!(browser.post("/forwards", &right).status, 303);
+    let page = browser.get("/forwards").body;
+    assert!(
+        page.contains("on trial") && page.contains("192.168.42.9:80") && page.contains("198.51.100.0/24"),
+        "{page}"
+    );
+    let forwards = api.get("/api/forwards").json();
+    assert_eq!(forwards["forwards"][0]["outside"], "8000-8010", "{forwards}");
+    assert!(api.get("/api/config").body.contains("[[forward]]"));
+    let busy = api.api("POST", "/api/forwards/remove", JSON, "{\"name\":\"web\"}");
+    assert_eq!((busy.status, &busy.json()["error"]["code"]), (422, &"trial-running".into()));
+    assert_eq!(api.api("POST", "/api/config/confirm", JSON, "{\"generation\":2}").status, 200);
+    let removed = api.api("POST", "/api/forwards/remove", JSON, "{\"name\":\"web\"}");
+    assert_eq!(removed.status, 200, "{}", removed.body);
+    let again = api.api("POST", "/api/forwards/remove", JSON, "{\"name\":\"web\"}");
+    assert_eq!((again.status, &again.json()["error"]["code"]), (422, &"forward-unknown".into()));
+    assert!(browser.get("/forwards").body.contains("None: nothing outside can begin"));
+}
+
+#[test]
 fn a_wrong_configuration_is_refused_with_reasons_and_kept_in_the_text_field() {
     let stand = Stand::start();
     let mut browser = stand.claim();
@@ -168,4 +204,29 @@ fn sessions_end_when_signed_out() {
     let api = stand.sign_in();
     assert_eq!(api.ask("DELETE", "/api/session", "", "").status, 200);
     assert_eq!(api.get("/api/status").status, 401);
+}
+
+#[test]
+fn rules_are_shown_with_their_hits_and_explained_by_page_and_api() {
+    let stand = Stand::start();
+    let browser = stand.claim();
+    let api = stand.sign_in();
+    let page = browser.get("/firewall").body;
+    assert!(page.contains("no-telnet") && page.contains(">7<"), "{page}");
+    let asked = "?source=192.168.42.9&destination=198.51.100.7&protocol=tcp&port=23";
+    let page = browser.get(&format!("/firewall{asked}")).body;
+    assert!(page.contains("It is dropped") && page.contains("To port 23 of protocol 6."), "{page}");
+    let said = api.get(&format!("/api/firewall/explain{asked}")).json();
+    assert_eq!((&said["outcome"], &said["rule"][1]), (&"dropped".into(), &"no-telnet".into()), "{said}");
+    assert_eq!(api.get("/api/firewall").json()["rules"][0]["hits"], 7);
+    for (wrong, code) in [
+        ("?source=nobody&destination=198.51.100.7&protocol=tcp&port=23", "address-unreadable"),
+        ("?source=192.168.42.9&destination=198.51.100.7&protocol=tcp", "port-unreadable"),
+        ("?source=192.168.42.9&destination=198.51.100.7&protocol=x", "protocol-unreadable"),
+        ("?sauce=1", "unknown-parameter"),
+    ] {
+        let refused = api.get(&format!("/api/firewall/explain{wrong}"));
+        assert_eq!((refused.status, &refused.json()["error"]["code"]), (422, &code.into()), "{}", refused.body);
+        assert_eq!(browser.get(&format!("/firewall{wrong}")).status, 422);
+    }
 }

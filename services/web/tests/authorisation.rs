@@ -60,7 +60,22 @@ const TABLE: &[Line] = &[
     ("POST",   "/network/withdraw",       Claimed,   Administrator, FORM, "root=x",                          422),
     ("POST",   "/network/join",           Claimed,   Administrator, FORM, "token=x",                         422),
     ("GET",    "/paths",                  Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/paths/path",             Claimed,   Administrator, "",   "",                                422),
+    ("GET",    "/api/sdwan/metrics",      Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/metrics",                Claimed,   Administrator, "",   "",                                200),
+    ("POST",   "/paths/test",             Claimed,   Administrator, FORM, "peer=x",                          422),
+    ("POST",   "/api/sdwan/paths/test",   Claimed,   Administrator, JSON, "{\"peer\":\"x\",\"local\":0,\"remote\":0}", 422),
     ("POST",   "/paths/rotate",           Claimed,   Administrator, FORM, "slot=15",                         422),
+    ("GET",    "/topology",               Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/policy",                 Claimed,   Administrator, "",   "",                                200),
+    ("POST",   "/policy/drain",           Claimed,   Administrator, FORM, "local=15",                        422),
+    ("POST",   "/policy/undrain",         Claimed,   Administrator, FORM, "local=15",                        422),
+    ("GET",    "/api/sdwan/policies",     Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/api/sdwan/topology",     Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/api/sdwan/explain",      Claimed,   Administrator, "",   "",                                422),
+    ("POST",   "/api/sdwan/drain",        Claimed,   Administrator, JSON, "{\"local\":15}",                  422),
+    ("POST",   "/api/sdwan/undrain",      Claimed,   Administrator, JSON, "{\"local\":15}",                  422),
+    ("GET",    "/events",                 Claimed,   Administrator, "",   "",                                200),
     ("GET",    "/flows",                  Claimed,   Administrator, "",   "",                                200),
     ("GET",    "/api/flows",              Claimed,   Administrator, "",   "",                                200),
     ("GET",    "/api/sdwan/sites",        Claimed,   Administrator, "",   "",                                200),
@@ -93,6 +108,15 @@ const TABLE: &[Line] = &[
     ("GET",    "/api/config",             Claimed,   Administrator, "",   "",                                200),
     ("PUT",    "/api/config",             Claimed,   Administrator, TOML, "x",                               422),
     ("POST",   "/api/config/check",       Claimed,   Administrator, TOML, "x",                               422),
+    ("GET",    "/firewall",               Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/api/firewall",           Claimed,   Administrator, "",   "",                                200),
+    ("GET",    "/api/firewall/explain",   Claimed,   Administrator, "",   "",                                422),
+    ("GET",    "/forwards",               Claimed,   Administrator, "",   "",                                200),
+    ("POST",   "/forwards",               Claimed,   Administrator, FORM, "name=x",                          422),
+    ("POST",   "/forwards/remove",        Claimed,   Administrator, FORM, "name=x",                          422),
+    ("GET",    "/api/forwards",           Claimed,   Administrator, "",   "",                                200),
+    ("POST",   "/api/forwards",           Claimed,   Administrator, JSON, "{\"name\":\"x\",\"protocol\":\"\",\"outside\":\"\",\"inside\":\"\"}", 422),
+    ("POST",   "/api/forwards/remove",    Claimed,   Administrator, JSON, "{\"name\":\"x\"}",                422),
     ("POST",   "/api/config/confirm",     Claimed,   Administrator, JSON, "{\"generation\":999}",            422),
     ("POST",   "/api/config/rollback",    Claimed,   Administrator, JSON, "{\"generation\":999}",            422),
     ("GET",    "/api/config/history",     Claimed,   Administrator, "",   "",                                200),
@@ -100,6 +124,11 @@ const TABLE: &[Line] = &[
     ("POST",   "/api/system/power-off",   Claimed,   Administrator, JSON, "{}",                              202),
     ("POST",   "/api/password",           Claimed,   Administrator, JSON, "{\"current\":\"PASSWORD\",\"new\":\"x\"}", 422),
 ];
+
+/// Whether programs ask there, and not people.
+fn is_for_programs(path: &str) -> bool {
+    path.starts_with("/api/") || path == "/metrics"
+}
 
 /// Somebody who asks, on a box in one state.
 struct Caller {
@@ -115,7 +144,7 @@ struct Caller {
 
 impl Caller {
     fn identity(&self, method: &str, path: &str) -> Identity {
-        match (path.starts_with("/api/"), method) {
+        match (is_for_programs(path), method) {
             (false, _) => self.page,
             (true, "GET") => self.api_read,
             (true, _) => self.api_change,
@@ -124,7 +153,7 @@ impl Caller {
 
     /// What the answer must be, by the table alone.
     fn expected(&self, method: &str, path: &str) -> u16 {
-        let is_page = method == "GET" && !path.starts_with("/api/");
+        let is_page = method == "GET" && !is_for_programs(path);
         let there = |line: &&Line| line.1 == path && (line.2 == Always || (line.2 == Claimed) == self.claimed);
         if !TABLE.iter().any(|line| there(&line)) {
             return if self.claimed {

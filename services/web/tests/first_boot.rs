@@ -226,12 +226,14 @@ fn ten_thousand_racing_claims_make_one_owner() {
             .collect();
         racers.into_iter().flat_map(|racer| racer.join().unwrap()).collect()
     });
-    assert_eq!(owners.len(), 1, "{owners:?}");
-    let config = stand.sign_in_with(&format!("{PASSWORD} {}", owners[0])).get("/api/config");
-    assert!(config.body.contains(&format!("racer-{}", owners[0])), "{}", config.body);
+    // On a busy machine the winner's connection may have been closed before it was told: then the console says who it is.
+    assert!(owners.len() <= 1, "{owners:?}");
+    let owner = owners.first().cloned().unwrap_or_else(|| stand.site().replace("racer-", ""));
+    let config = stand.sign_in_with(&format!("{PASSWORD} {owner}")).get("/api/config");
+    assert!(config.body.contains(&format!("racer-{owner}")), "{}", config.body);
 }
 
-/// One claim with a site name and password of its own; the racer's number if it won.
+/// One claim with a site name and password of its own; the racer's number if it won and was told.
 fn race(browser: &mut Browser, csrf: &str, racer: usize) -> Option<String> {
     let (site, password) = (format!("racer-{racer}"), format!("{PASSWORD} {racer}"));
     let mut fields: Vec<(&str, &str)> =
@@ -240,7 +242,8 @@ fn race(browser: &mut Browser, csrf: &str, racer: usize) -> Option<String> {
     let answer = browser.post("/setup", &fields);
     match answer.status {
         303 if answer.field("location") == Some("/sites") => Some(racer.to_string()),
-        404 => None,
+        // Too late; or not answered within the deadlines of the door.
+        404 | 0 => None,
         other => panic!("{other}: {}", answer.body),
     }
 }

@@ -116,6 +116,22 @@ fn a_person_creates_a_network_and_another_joins_it_without_scripts() {
             person.open("/paths");
             person.sees("1 of 1 up");
             person.photograph("7-paths");
+            for (page, words) in
+                [("topology", "1 of 1 other sites"), ("policy", "voip"), ("forwards", "Add one"), ("events", "Path up")]
+            {
+                person.open(&format!("/{page}"));
+                person.sees(words);
+                person.photograph(&format!("7-{page}"));
+            }
+            person.open("/paths");
+            person.sees("0 to 0");
+            let path =
+                person.browser.read("document.querySelector('table.paths tbody a').getAttribute('href')").unwrap();
+            person.open(path.as_str().unwrap());
+            person.sees("Test now");
+            person.submit("/paths/test");
+            person.sees("Test again");
+            person.photograph("7-path-test");
             person.open("/");
             person.sees("2 of 2 active");
             person.photograph("8-status");

@@ -68,6 +68,18 @@ fn an_administrator_signs_in_changes_the_configuration_and_signs_out() {
     station.says(&["config", "rollback"]);
     assert!(station.says(&["config", "show"]).contains("America/Chicago"));
     assert!(station.says(&["config", "history"]).contains("(running)"));
+    assert!(
+        station
+            .says(&["firewall"])
+            .contains("no-telnet                drop   lan   wan            7  tcp, to ports 23")
+    );
+    assert!(station.says(&["explain", "192.168.42.9", "198.51.100.7", "tcp", "23"]).contains("It is dropped."));
+    let web = ["forwards", "add", "web", "tcp", "80", "192.168.42.9:8080", "--source", "198.51.100.0/24"];
+    assert!(station.says(&web).contains("runs"));
+    assert_eq!(station.exit_code(&["forwards", "add", "web", "udp", "51830", "192.168.42.9:1"]), 1);
+    assert!(station.says(&["forwards"]).contains("web                  tcp 80            192.168.42.9:8080"));
+    assert!(station.says(&["forwards", "remove", "web", "--confirm-within", "60"]).contains("on trial"));
+    assert!(!station.says(&["forwards"]).contains("8080"));
     let json: serde_json::Value = serde_json::from_str(&station.says(&["status", "--json"])).unwrap();
     assert_eq!(json["site"], "hq-chicago");
     station.says(&["reboot"]);
@@ -152,6 +164,10 @@ fn one_terminal_creates_a_network_and_another_joins_it() {
             token.send(made["token"].as_str().unwrap().to_owned()).unwrap();
             wait_until(|| station.says(&["sites"]).contains("branch-lyon"));
             wait_until(|| station.says(&["paths"]).contains("up"));
+            wait_until(|| {
+                station.says(&["path", "test", "branch-lyon", "0", "0"]).contains("carries to there   about ")
+            });
+            assert_eq!(station.exit_code(&["path", "test", "branch-lyon", "0", "7"]), 1, "no such path");
             assert!(station.says(&["token", "list"]).contains("branch-lyon"));
             assert!(station.says(&["sites", "show", "branch-lyon"]).contains("192.168.43.0/24"));
             station.says(&["sites", "renew", "branch-lyon"]);

@@ -106,34 +106,77 @@ pub(crate) fn tokens(answer: &Value) -> String {
 /// `/api/sdwan/paths`.
 pub(crate) fn paths(answer: &Value) -> String {
     let mut text = format!(
-        "{:<20} {:<6} {:<5} {:<22} {:<16} {:>8} {:>14} {:>14} {:>8} {:>9}\n",
-        "PEER", "SLOTS", "STATE", "ENDPOINT", "WAY", "HEARD", "SENT", "RECEIVED", "LOST", "REORDERED"
+        "{:<20} {:<6} {:<8} {:>9} {:>9} {:>9} {:>13} {:<22} {:<16} {:>14} {:>14}\n",
+        "PEER", "SLOTS", "STATE", "RTT", "P95", "JITTER", "LOSS OUT/IN", "ENDPOINT", "WAY", "SENT", "RECEIVED"
     );
     for path in items(answer, "/paths") {
         let named = word(path, "/peer_name");
         let peer = if named.is_empty() { short(&word(path, "/peer")) } else { named };
         let slots = format!("{}-{}", word(path, "/local"), word(path, "/remote"));
-        let heard = path
-            .get("heard_ago_ms")
-            .and_then(Value::as_u64)
-            .map_or_else(|| "-".to_owned(), |ms| format!("{} s", ms / 1000));
+        let (rtt, p95) = (ms(path, "/quality/rtt_us"), ms(path, "/quality/rtt_p95_us"));
+        let jitter = ms(path, "/quality/jitter_us");
+        let loss = format!("{}/{}", percent(path, "/quality/loss_out_ppm"), percent(path, "/quality/loss_in_ppm"));
+        let liveness = word(path, "/quality/liveness");
         let _ = writeln!(
             text,
-            "{peer:<20} {slots:<6} {:<5} {:<22} {:<16} {heard:>8} {:>14} {:>14} {:>8} {:>9}",
-            word(path, "/status"),
+            "{peer:<20} {slots:<6} {:<8} {rtt:>9} {p95:>9} {jitter:>9} {loss:>13} {:<22} {:<16} {:>14} {:>14}",
+            if liveness.is_empty() { word(path, "/status") } else { liveness },
             Some(word(path, "/endpoint")).filter(|endpoint| !endpoint.is_empty()).unwrap_or_else(|| "-".to_owned()),
             way(path),
             word(path, "/sent/bytes"),
-            word(path, "/received/bytes"),
-            word(path, "/lost"),
-            word(path, "/reordered")
+            word(path, "/received/bytes")
         );
+    }
+    for slot in items(answer, "/slots") {
+        let seen: Vec<String> = items(slot, "/seen").filter_map(Value::as_str).map(str::to_owned).collect();
+        let seen = if seen.is_empty() { "nowhere".to_owned() } else { seen.join(", ") };
+        let _ =
+            writeln!(text, "slot {} ({}) is seen from outside at {seen}", word(slot, "/slot"), word(slot, "/device"));
+        for answer in items(slot, "/stun") {
+            let said = match word(answer, "/seen") {
+                seen if seen.is_empty() => "does not answer".to_owned(),
+                seen => format!("sees {seen}"),
+            };
+            let _ = writeln!(text, "  STUN server {} {said}", word(answer, "/server"));
+        }
     }
     text
 }
 
+/// `/api/sdwan/paths/test`.
+pub(crate) fn path_test(answer: &Value) -> String {
+    let capacity = match (answer.pointer("/capacity_kbit").and_then(Value::as_f64), word(answer, "/no_capacity")) {
+        (Some(kbit), _) => format!("about {:.1} Mbit/s", kbit / 1e3),
+        (None, why) if why == "metered" => "not measured: an uplink of this path is metered".to_owned(),
+        (None, _) => "not known: the far end did not say what came".to_owned(),
+    };
+    let rtt = ["min", "median", "p95"].map(|name| ms(answer, &format!("/rtt_{name}_us")));
+    let [least, median, p95] = rtt;
+    let bytes = |place: &str| answer.pointer(place).and_then(Value::as_u64).unwrap_or_default() / 1_000;
+    let facts = [
+        ("carries to there", capacity),
+        ("round trip", format!("{least} at least, half below {median}, 95 % below {p95}")),
+        ("jitter", ms(answer, "/jitter_us")),
+        ("loss out/in", format!("{}/{}", percent(answer, "/loss_out_ppm"), percent(answer, "/loss_in_ppm"))),
+        ("probes", word(answer, "/probes")),
+        ("load", format!("{} kB sent, {} kB came", bytes("/load_sent_bytes"), bytes("/load_received_bytes"))),
+        ("took", format!("{} ms", word(answer, "/took_ms"))),
+    ];
+    facts.iter().map(|(name, value)| format!("{name:<18} {value}\n")).collect()
+}
+
+fn ms(path: &Value, place: &str) -> String {
+    let us = path.pointer(place).and_then(Value::as_f64);
+    us.map_or_else(|| "-".to_owned(), |us| format!("{:.1} ms", us / 1e3))
+}
+
+fn percent(path: &Value, place: &str) -> String {
+    let ppm = path.pointer(place).and_then(Value::as_f64);
+    ppm.map_or_else(|| "-".to_owned(), |ppm| format!("{:.1} %", ppm / 1e4))
+}
+
 /// Whether packets go straight to the peer or another site passes them on.
-fn way(path: &Value) -> String {
+pub(super) fn way(path: &Value) -> String {
     let (relay, name) = (word(path, "/via"), word(path, "/via_name"));
     match (relay.is_empty(), name.is_empty()) {
         (true, _) => word(path, "/way"),
@@ -155,7 +198,15 @@ pub(crate) fn event(event: &Value) -> String {
         Some(local) => format!(" slots {local}-{}", word(event, "/remote")),
         None => String::new(),
     };
-    format!("{when} {kind:<16} {site}{slots}")
+    let to = match event.pointer("/to_local") {
+        Some(local) => format!(" to {local}-{}", word(event, "/to_remote")),
+        None => String::new(),
+    };
+    let details =
+        [("/class", ""), ("/cause", ""), ("/detect_ms", "detected in ms: "), ("/switch_ms", "switched in ms: ")];
+    let details = details.map(|(field, says)| (says, word(event, field)));
+    let details = details.iter().filter(|(_, word)| !word.is_empty()).map(|(says, word)| format!(" {says}{word}"));
+    format!("{when} {kind:<16} {site}{slots}{to}{}", details.collect::<String>())
 }
 
 fn short(id: &str) -> String {
@@ -176,6 +227,26 @@ mod tests {
     }
 
     #[test]
+    fn a_test_reads_line_by_line() {
+        let told = json!({
+            "took_ms": 1_480, "probes": 100, "rtt_min_us": 20_100, "rtt_median_us": 20_500, "rtt_p95_us": 31_000, "jitter_us": 400,
+            "loss_out_ppm": 10_000, "loss_in_ppm": 0, "capacity_kbit": 47_912, "load_sent_bytes": 812_345, "load_received_bytes": 811_065
+        });
+        let text = path_test(&told);
+        assert!(text.contains("carries to there   about 47.9 Mbit/s\n"), "{text}");
+        assert!(
+            text.contains("round trip         20.1 ms at least, half below 20.5 ms, 95 % below 31.0 ms\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("loss out/in        1.0 %/0.0 %\n") && text.contains("812 kB sent, 811 kB came"),
+            "{text}"
+        );
+        let metered = path_test(&json!({ "capacity_kbit": null, "no_capacity": "metered" }));
+        assert!(metered.contains("metered") && metered.contains("jitter             -\n"), "{metered}");
+    }
+
+    #[test]
     fn sites_and_paths_read_line_by_line() {
         let network = json!({ "network": { "id": "aa" }, "sites": [
             { "id": "0123456789", "name": "hq", "standing": "valid", "is_active": true, "prefixes": ["10.1.0.0/24"] },
@@ -184,11 +255,18 @@ mod tests {
         let text = sites(&network);
         assert!(text.contains("hq                       01234567 active"), "{text}");
         assert!(text.contains("lab                      11234567 revoked   1 min 1 s"), "{text}");
-        let text = paths(
-            &json!({ "paths": [{ "peer": "0123456789", "peer_name": "", "local": 0, "remote": 1, "status": "up", "heard_ago_ms": 2900 }] }),
+        let text = paths(&json!({ "paths": [
+                { "peer": "0123456789", "peer_name": "", "local": 0, "remote": 1, "status": "up" },
+                { "peer": "1123456789", "peer_name": "hq", "local": 1, "remote": 0, "status": "up", "quality": {
+                    "liveness": "suspect", "rtt_us": 20_500, "rtt_p95_us": 31_000, "jitter_us": 400, "loss_out_ppm": 50_000, "loss_in_ppm": 0
+                } },
+            ] }));
+        assert!(
+            text.contains("01234567             0-1    up               -         -         -           -/- "),
+            "{text}"
         );
         assert!(
-            text.contains("01234567             0-1    up    -                                            2 s"),
+            text.contains("hq                   1-0    suspect    20.5 ms   31.0 ms    0.4 ms   5.0 %/0.0 % "),
             "{text}"
         );
         let relayed = json!({ "way": "relayed", "via": "abcdef0123", "via_name": "hq" });

@@ -1,13 +1,14 @@
 //! The configuration: show, check, apply on trial, confirm, roll back.
 
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use patronus_ipc::config::{self, Config, Reply as Answer, Request};
-use patronus_types::Generation;
+use patronus_types::{Document, Generation};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::timeout;
 
-use super::{Failure, machine, read_json};
+use super::{Failure, machine, read_json, routing};
 use crate::{
     app::App,
     dispatch::Call,
@@ -15,11 +16,62 @@ use crate::{
     pages::{self, configuration::Outcome},
     refusal::Refusal,
     reply::{self, Reply},
+    view::dry_run::Changes,
 };
 
+/// How long the next page waits for the configuration that it shall show.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 /// Who did it, for the history.
 const BY_PAGE: &str = "administrator (page)";
 const BY_API: &str = "administrator (API)";
+
+/// By which way a change came.
+#[derive(Clone, Copy)]
+pub(super) enum Author {
+    Page,
+    Api,
+}
+
+/// After how many seconds a change goes away by itself unless it is confirmed.
+pub(super) struct Trial(Option<u32>);
+
+impl Trial {
+    /// Of a form. What cannot be read is refused: a trial that somebody asked for is never left out.
+    pub(super) fn of(fields: &Form) -> Result<Self, Failure> {
+        Ok(Self(optional(fields, "confirm_within_s")?.filter(|seconds| *seconds > 0)))
+    }
+
+    /// Of a query that has nothing else.
+    pub(super) fn of_query(call: &Call) -> Result<Self, Failure> {
+        only(&call.query, &["confirm_within_s"])?;
+        Self::of(&call.query)
+    }
+}
+
+/// Changes a part of the running document, if it is still the one that was looked at.
+pub(super) async fn change(
+    app: &App,
+    author: Author,
+    Trial(confirm_within_s): Trial,
+    edit: impl FnOnce(&mut Document) -> Result<(), Failure>,
+) -> Result<Generation, Failure> {
+    let state = app.configuration().ok_or(Refusal::Unavailable)?;
+    let mut document = state.claimed.ok_or(Refusal::Unavailable)?.document;
+    edit(&mut document)?;
+    let toml = toml::to_string(&document).map_err(|_| Refusal::Unavailable)?;
+    let author = match author {
+        Author::Page => BY_PAGE,
+        Author::Api => BY_API,
+    };
+    let base = Some(state.generation);
+    let generation = commit(app, Request::Apply { toml, base, confirm_within_s, author: author.to_owned() }).await?;
+    // The next page shows what was accepted.
+    let mut told = app.config.clone();
+    let is_told =
+        |reply: &Option<Answer>| matches!(reply, Some(Answer::State(state)) if state.generation >= generation);
+    let _ = timeout(TOLD_WITHIN, told.wait_for(is_told)).await;
+    Ok(generation)
+}
 
 /// Sends a request; a rejection is a failure.
 async fn ask(app: &App, request: Request) -> Result<Answer, Failure> {
@@ -81,16 +133,21 @@ pub(super) async fn submit(app: &Arc<App>, call: &Call) -> Reply {
     };
     match answer {
         Ok(Answer::Committed { .. }) => reply::redirect("/configuration"),
-        Ok(_) => show(app, call, &toml, &Outcome::Valid).await,
+        Ok(_) => show(app, call, &toml, &Outcome::Valid(dry_run(app, &toml).await)).await,
         Err(Failure::Rejected(problems)) => show(app, call, &toml, &Outcome::Problems(problems)).await,
         Err(failure) => failure.into_page(app),
     }
 }
 
+/// What a valid text would change.
+async fn dry_run(app: &App, toml: &str) -> Option<Changes> {
+    routing::dry_run(app, toml::from_str(toml).ok()?).await
+}
+
 /// The request that a form or a query stands for. What cannot be read is refused: a base or a trial that somebody asked for is never left out.
 fn apply(fields: &Form, toml: String, author: &str) -> Result<Request, Failure> {
     let base = optional(fields, "base")?.map(Generation);
-    let confirm_within_s = optional(fields, "confirm_within_s")?.filter(|seconds: &u32| *seconds > 0);
+    let Trial(confirm_within_s) = Trial::of(fields)?;
     Ok(Request::Apply { toml, base, confirm_within_s, author: author.to_owned() })
 }
 
@@ -142,9 +199,13 @@ pub(super) async fn api_apply(app: &Arc<App>, call: &Call) -> Reply {
 }
 
 pub(super) async fn api_check(app: &Arc<App>, call: &Call) -> Reply {
-    let checked = async { ask(app, Request::Check { toml: read_toml(call)? }).await };
+    let checked = async {
+        let toml = read_toml(call)?;
+        ask(app, Request::Check { toml: toml.clone() }).await?;
+        Ok::<_, Failure>(dry_run(app, &toml).await)
+    };
     match checked.await {
-        Ok(_) => reply::json(200, &json!({ "valid": true })),
+        Ok(changes) => reply::json(200, &json!({ "valid": true, "changes": changes })),
         Err(failure) => failure.into_json(app),
     }
 }
@@ -181,7 +242,7 @@ struct Which {
     generation: Option<u64>,
 }
 
-fn committed(app: &App, outcome: Result<Generation, Failure>) -> Reply {
+pub(super) fn committed(app: &App, outcome: Result<Generation, Failure>) -> Reply {
     match outcome {
         Ok(generation) => reply::json(200, &json!({ "generation": generation })),
         Err(failure) => failure.into_json(app),

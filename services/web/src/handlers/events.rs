@@ -6,13 +6,13 @@ use hyper::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::Failure;
+use super::{Failure, sites};
 use crate::{
     app::App,
     dispatch::{Call, Upgrade},
     events::Cursor,
     feed::Follower,
-    limits,
+    limits, pages,
     refusal::Refusal,
     reply::{self, Reply},
 };
@@ -27,6 +27,14 @@ fn cursor(app: &App, call: &Call, follows: bool) -> Result<(Cursor, bool), Failu
     };
     let cursor = cursor.map_err(|_| Failure::about("cursor", "cursor-invalid", "Give a cursor as an event had it."))?;
     Ok((cursor, ring.after(cursor, 0).is_none()))
+}
+
+pub(super) fn page(app: &App, call: &Call) -> Reply {
+    let entries = {
+        let ring = app.feed.ring();
+        ring.after(ring.begin(), limits::EVENTS).map(|(entries, _)| entries).unwrap_or_default()
+    };
+    reply::page(200, pages::events::page(&entries, &sites::timezone(app), &app.site(), call.csrf()))
 }
 
 pub(super) fn api_events(app: &Arc<App>, call: &Call) -> Reply {

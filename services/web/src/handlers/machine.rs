@@ -26,7 +26,7 @@ pub(super) async fn status(app: &App) -> Result<view::Status, Refusal> {
         sessions: app.sessions().count(),
         refusals: app.refusals.seen().map(|(refusal, count)| (refusal.name(), count)).collect(),
     };
-    let (network, tunnels) = (app.network(), app.tunnels());
+    let (network, tunnels, measured) = (app.network(), app.tunnels(), app.measured());
     let facts = view::Facts {
         config: &config,
         links: &app.links(),
@@ -34,6 +34,7 @@ pub(super) async fn status(app: &App) -> Result<view::Status, Refusal> {
         machine,
         network: network.as_ref(),
         tunnels: tunnels.as_ref(),
+        measured: measured.as_ref(),
         front_door,
         uptime_ms: uptime_ms(),
         unix_s: jiff::Timestamp::now().as_second(),

@@ -1,11 +1,11 @@
 //! The paths to other sites, and new WireGuard keys for this box's uplinks.
 
-use patronus_ipc::tunnel::{Rejected, Reply as Answer, Request, SlotKey, Tunnel};
+use patronus_ipc::tunnel::{self, Rejected, Reply as Answer, Request, SlotKey, Tunnel};
 use patronus_types::UplinkSlot;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Failure, read_json};
+use super::{Failure, machine::uptime_ms, read_json};
 use crate::{
     app::App,
     dispatch::Call,
@@ -22,7 +22,7 @@ pub(super) fn page(app: &App, call: &Call) -> Reply {
 fn show(app: &App, call: &Call, status: u16, error: Option<&str>) -> Reply {
     match app.tunnels() {
         Some(state) => {
-            let view = sdwan::paths(&state, app.network().as_ref());
+            let view = view(app, &state);
             reply::page(status, pages::paths::page(&view, error, &app.site(), call.csrf()))
         }
         None => reply::page(503, pages::paths::away(&app.site(), call.csrf())),
@@ -31,9 +31,14 @@ fn show(app: &App, call: &Call, status: u16, error: Option<&str>) -> Reply {
 
 pub(super) fn api_paths(app: &App) -> Reply {
     match app.tunnels() {
-        Some(state) => reply::json(200, &sdwan::paths(&state, app.network().as_ref())),
+        Some(state) => reply::json(200, &view(app, &state)),
         None => Failure::from(Refusal::Unavailable).into_json(app),
     }
+}
+
+/// The paths, with what is known of them.
+pub(super) fn view(app: &App, state: &tunnel::State) -> sdwan::Paths {
+    sdwan::paths(state, app.network().as_ref(), app.measured().as_ref(), uptime_ms())
 }
 
 async fn rotate(app: &App, slot: Option<UplinkSlot>) -> Result<SlotKey, Failure> {

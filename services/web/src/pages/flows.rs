@@ -34,7 +34,7 @@ pub(crate) fn page(view: &Flows, site: &str, csrf: &str) -> Markup {
                 section.card {
                     h2 { (view.count) " of at most " (view.most) }
                     p.hint { (way(view)) }
-                    @if view.flows.is_empty() { p.none { "Nobody on the LAN talks to the Internet now." } } @else { (table(&view.flows)) }
+                    @if view.flows.is_empty() { p.none { "Nobody on the LAN talks to the Internet or to another site now." } } @else { (table(&view.flows)) }
                 }
                 @if !view.not_carried.is_empty() {
                     section.card { details open {
@@ -62,7 +62,7 @@ fn table(flows: &[Flow]) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label="Flows" { table.paths {
             thead { tr {
-                th scope="col" { "From" } th scope="col" { "To" } th scope="col" { "Seen as" } th scope="col" { "State" }
+                th scope="col" { "On the LAN" } th scope="col" { "Outside" } th scope="col" { "Seen as" } th scope="col" { "State" }
                 th.number scope="col" { "Sent" } th.number scope="col" { "Received" } th.number scope="col" { "Age" }
             } }
             tbody { @for flow in flows { (row(flow)) } }
@@ -72,10 +72,10 @@ fn table(flows: &[Flow]) -> Markup {
 
 fn row(flow: &Flow) -> Markup {
     html! { tr {
-        th scope="row" { code { (flow.inside) } }
+        th scope="row" { code { (flow.inside) } @if flow.forwarded { span.detail { "by a port forward" } } }
         td { code { (flow.remote) } span.detail { (flow.protocol) } }
-        td { code { (flow.outside) } span.detail { @if flow.uplink.is_empty() { "uplink is gone" } @else { (flow.uplink) } } }
-        td { @if flow.answered { (badge(Tone::Good, "Answered")) } @else { (badge(Tone::Warn, "No answer")) } }
+        td { code { (flow.outside) } span.detail { @if flow.outside == flow.inside { "to another site" } @else if flow.uplink.is_empty() { "uplink is gone" } @else { (flow.uplink) } } }
+        td { @if flow.answered { (badge(Tone::Good, "Answered")) } @else { (badge(Tone::Warn, "No answer")) } @if !flow.rule.is_empty() { span.detail { "by " (flow.rule) } } }
         td.number { (traffic(flow.sent)) }
         td.number { (traffic(flow.received)) }
         td.number { (duration(flow.age_s.into())) }

@@ -6,8 +6,13 @@ use maud::{DOCTYPE, Markup, html};
 const PAGES: &[(&str, &str)] = &[
     ("/", "Status"),
     ("/sites", "Sites"),
+    ("/topology", "Topology"),
     ("/paths", "Paths"),
+    ("/policy", "Policy"),
+    ("/events", "Events"),
     ("/flows", "Flows"),
+    ("/firewall", "Firewall"),
+    ("/forwards", "Forwards"),
     ("/configuration", "Configuration"),
     ("/logs", "Logs"),
     ("/system", "System"),

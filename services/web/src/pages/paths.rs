@@ -1,14 +1,18 @@
 //! The paths to other sites, and the WireGuard keys of this box.
 
 use maud::{Markup, html};
-use patronus_ipc::tunnel::{PathStatus, Traffic};
+use patronus_ipc::tunnel::{StunAnswer, Traffic};
 
 use super::{
     layout::{self, token},
-    parts::{Tone, badge, bytes, count, duration, fact, message, silent_service},
+    parts::{Tone, bytes, count, duration, fact, message, silent_service},
+    path::{address, liveness, ms, percent},
     sites::short,
 };
-use crate::view::sdwan::{Path, Paths, Slot};
+use crate::view::{
+    quality::Quality,
+    sdwan::{Path, Paths, Slot},
+};
 
 /// When `tunnel` has not answered since this service started.
 pub(crate) fn away(site: &str, csrf: &str) -> Markup {
@@ -17,7 +21,7 @@ pub(crate) fn away(site: &str, csrf: &str) -> Markup {
 
 /// The page.
 pub(crate) fn page(view: &Paths, error: Option<&str>, site: &str, csrf: &str) -> Markup {
-    let up = view.paths.iter().filter(|path| path.status == PathStatus::Up).count();
+    let up = view.paths.iter().filter(|path| path.is_up()).count();
     frame(
         site,
         csrf,
@@ -51,7 +55,8 @@ fn peer_paths(paths: &[Path]) -> Markup {
                 } }
                 div.scroll tabindex="0" role="region" aria-label={ "Paths to " (first.peer_name) } { table.paths {
                     thead { tr {
-                        th scope="col" { "Slots" } th scope="col" { "State" } th scope="col" { "Endpoint" } th scope="col" { "Session" }
+                        th scope="col" { "Slots" } th scope="col" { "State" } th.number scope="col" { "Round trip" }
+                        th.number scope="col" { "Jitter" } th.number scope="col" { "Loss" } th scope="col" { "Endpoint" } th scope="col" { "Session" }
                         th scope="col" { "Heard" } th.number scope="col" { "Sent" } th.number scope="col" { "Received" }
                         th.number scope="col" { "Lost" } th.number scope="col" { "Reordered" }
                     } }
@@ -64,8 +69,9 @@ fn peer_paths(paths: &[Path]) -> Markup {
 
 fn row(path: &Path) -> Markup {
     html! { tr {
-        th scope="row" { (path.local) " to " (path.remote) }
-        td { @match path.status { PathStatus::Up => (badge(Tone::Good, "Up")), PathStatus::Down => (badge(Tone::Bad, "Down")) } }
+        th scope="row" { a href=(address(path, "hour")) { (path.local) " to " (path.remote) } }
+        td { (liveness(path)) }
+        (measured(path))
         td { (way(path)) }
         td { (age(path.session_age_ms)) }
         td { (age(path.heard_ago_ms)) @if path.heard_ago_ms.is_some() { " ago" } }
@@ -76,11 +82,25 @@ fn row(path: &Path) -> Markup {
     } }
 }
 
+/// Round trip, jitter, loss of both directions.
+fn measured(path: &Path) -> Markup {
+    let of = |value: fn(&Quality) -> Option<u32>| path.quality.as_ref().and_then(value);
+    html! {
+        td.number { (ms(of(|quality| quality.rtt_us))) span.detail { "95 % below " (ms(of(|quality| quality.rtt_p95_us))) } }
+        td.number { (ms(of(|quality| quality.jitter_us))) }
+        td.number {
+            (percent(of(|quality| quality.loss_out_ppm))) " out"
+            span.detail { (percent(of(|quality| quality.loss_in_ppm))) " in" }
+        }
+    }
+}
+
 /// Where packets go, and whether another site passes them on.
-fn way(path: &Path) -> Markup {
+/// Where packets of a path go: straight to the other site, or via another.
+pub(super) fn way(path: &Path) -> Markup {
     html! {
         @match (&path.endpoint, &path.via) {
-            (Some(endpoint), _) => { code { (endpoint) } span.detail { "direct" } }
+            (Some(endpoint), _) => { code { (endpoint) } " " span.detail { "direct" } }
             (None, Some(via)) => { "via " a href={ "/sites/site?id=" (via) } { (path.via_name.as_deref().unwrap_or(&short(via))) } }
             (None, None) => span.none { "none" }
         }
@@ -106,7 +126,8 @@ fn slots(slots: &[Slot], csrf: &str) -> Markup {
                 h3 { "Slot " (slot.slot) " " span.detail { "on " (slot.device) ", UDP port " (slot.listen_port) } }
                 dl.facts {
                     (fact("WireGuard key", html! { code title=(slot.public_key) { (short(&slot.public_key)) "…" } }))
-                    @if !slot.seen.is_empty() { (fact("Seen by other sites at", slot.seen.join(", "))) }
+                    @if !slot.seen.is_empty() { (fact("Seen from outside at", slot.seen.join(", "))) }
+                    @for answer in &slot.stun { (fact("STUN server", stun(answer))) }
                 }
                 form.inline method="post" action="/paths/rotate" {
                     (token(csrf))
@@ -117,6 +138,11 @@ fn slots(slots: &[Slot], csrf: &str) -> Markup {
             }
         }
     }
+}
+
+fn stun(answer: &StunAnswer) -> String {
+    let sees = answer.seen.map_or_else(|| "does not answer".to_owned(), |seen| format!("sees {seen}"));
+    format!("{} {sees}", answer.server)
 }
 
 fn frame(site: &str, csrf: &str, body: Markup) -> Markup {

@@ -117,7 +117,7 @@ fn strangers_and_claimants_have_little_room_and_only_configurations_have_much() 
     for route in ROUTES {
         let most = match (route.who, route.handler) {
             (Identity::Administrator, Handler::ConfigSubmit | Handler::ApiConfigApply | Handler::ApiConfigCheck) => {
-                200 * 1024
+                2400 * 1024
             }
             (Identity::Claimant, _) => 16 * 1024,
             _ => 4 * 1024,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{Ipv4Addr, SocketAddr},
 };
 
 use patronus_ipc::datapath::{self, State, Traffic};
@@ -44,15 +44,19 @@ pub(crate) struct Flow {
     /// `tcp`, `udp` or `icmp`.
     pub protocol: &'static str,
     /// The computer on the LAN.
-    pub inside: SocketAddrV4,
+    pub inside: SocketAddr,
     /// Whom it talks to.
-    pub remote: SocketAddrV4,
+    pub remote: SocketAddr,
     /// What it is seen as.
-    pub outside: SocketAddrV4,
+    pub outside: SocketAddr,
     /// By which uplink; empty if that is gone.
     pub uplink: String,
-    /// Whether anybody has answered.
+    /// Whether it came by a port forward.
+    pub forwarded: bool,
+    /// Whether the other side has answered.
     pub answered: bool,
+    /// The rule that let it pass.
+    pub rule: String,
     /// From inside.
     pub sent: Traffic,
     /// To inside.
@@ -93,7 +97,9 @@ fn flow(flow: &datapath::Flow) -> Flow {
         remote: flow.remote,
         outside: flow.outside,
         uplink: flow.uplink.as_ref().map(ToString::to_string).unwrap_or_default(),
+        forwarded: flow.forwarded,
         answered: flow.answered,
+        rule: flow.rule.clone(),
         sent: flow.sent,
         received: flow.received,
         age_s: flow.age_s,

@@ -5,9 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use patronus_ipc::{mesh, tunnel};
+use patronus_ipc::{mesh, prober, tunnel};
 use patronus_types::SiteId;
 use serde::Serialize;
+
+use super::quality::Quality;
 
 /// Where this site stands, in a few numbers.
 #[derive(Debug, Serialize)]
@@ -28,8 +30,12 @@ pub(crate) struct Summary {
 
 /// Where this site stands.
 #[must_use]
-pub(crate) fn summary(network: &mesh::State, tunnels: Option<&tunnel::State>) -> Summary {
-    let paths = tunnels.map(|tunnels| tunnels.paths.as_slice()).unwrap_or_default();
+pub(crate) fn summary(
+    network: &mesh::State,
+    tunnels: Option<&tunnel::State>,
+    measured: Option<&prober::State>,
+) -> Summary {
+    let paths = tunnels.map_or_else(Vec::new, |tunnels| self::paths(tunnels, None, measured, 0).paths);
     let members = || network.sites.iter().filter(|site| site.standing == mesh::Standing::Valid);
     Summary {
         state: match (&network.network, &network.joining) {
@@ -41,7 +47,7 @@ pub(crate) fn summary(network: &mesh::State, tunnels: Option<&tunnel::State>) ->
         sites: members().count(),
         active: members().filter(|site| site.is_active).count(),
         paths: paths.len(),
-        paths_up: paths.iter().filter(|path| path.status == tunnel::PathStatus::Up).count(),
+        paths_up: paths.iter().filter(|path| path.is_up()).count(),
     }
 }
 
@@ -256,7 +262,8 @@ pub(crate) fn tokens(state: &mesh::State, unix_s: i64) -> Vec<Token> {
     state.tokens.iter().map(view).collect()
 }
 
-fn name_of(state: &mesh::State, id: SiteId) -> Option<String> {
+/// What a site is called.
+pub(super) fn name_of(state: &mesh::State, id: SiteId) -> Option<String> {
     state.sites.iter().find(|site| site.id == id).map(|site| site.name.to_string())
 }
 
@@ -282,8 +289,10 @@ pub(crate) struct Slot {
     pub public_key: String,
     /// UDP port of its sessions.
     pub listen_port: u16,
-    /// Where other sites see it, most witnesses first.
+    /// Where it is seen from outside, most witnesses first.
     pub seen: Vec<String>,
+    /// What each STUN server of the configuration says.
+    pub stun: Vec<tunnel::StunAnswer>,
 }
 
 /// A path.
@@ -297,8 +306,10 @@ pub(crate) struct Path {
     pub local: u8,
     /// The slot there.
     pub remote: u8,
-    /// Whether packets can go.
+    /// Whether there is a session.
     pub status: tunnel::PathStatus,
+    /// Whether packets go, and how well; `null` while `prober` has not said it.
+    pub quality: Option<Quality>,
     /// `direct`, or `relayed` by another site.
     pub way: &'static str,
     /// Where the peer was when it was heard last; `null` while a relay carries the path.
@@ -321,16 +332,38 @@ pub(crate) struct Path {
     pub reordered: u64,
 }
 
-/// The paths as `tunnel` told them, with names as `mesh` told them.
+impl Path {
+    /// Whether packets go over it, as far as anybody has said.
+    pub(crate) fn is_up(&self) -> bool {
+        self.status == tunnel::PathStatus::Up && self.quality.as_ref().is_none_or(Quality::is_alive)
+    }
+}
+
+/// How a path goes, by who carries it.
+pub(super) const fn way(via: Option<SiteId>) -> &'static str {
+    if via.is_some() { "relayed" } else { "direct" }
+}
+
+/// The paths as `tunnel` and, at `uptime_ms` of `CLOCK_BOOTTIME`, `prober` told them, with names as `mesh` told them.
 #[must_use]
-pub(crate) fn paths(state: &tunnel::State, network: Option<&mesh::State>) -> Paths {
+pub(crate) fn paths(
+    state: &tunnel::State,
+    network: Option<&mesh::State>,
+    measured: Option<&prober::State>,
+    uptime_ms: u64,
+) -> Paths {
+    let quality = |path: &tunnel::PathState| {
+        let id = prober::PathId { site: path.peer, local: path.local, remote: path.remote };
+        measured?.paths.iter().find(|report| report.id() == id).map(|report| Quality::of(report, uptime_ms))
+    };
     let path = |path: &tunnel::PathState| Path {
         peer: path.peer.to_string(),
         peer_name: network.and_then(|network| name_of(network, path.peer)).unwrap_or_default(),
         local: path.local.number(),
         remote: path.remote.number(),
         status: path.status,
-        way: if path.via.is_some() { "relayed" } else { "direct" },
+        quality: quality(path),
+        way: way(path.via),
         endpoint: path.endpoint.map(|endpoint| endpoint.to_string()),
         via: path.via.map(|via| via.to_string()),
         via_name: path.via.and_then(|via| network.and_then(|network| name_of(network, via))),
@@ -347,6 +380,7 @@ pub(crate) fn paths(state: &tunnel::State, network: Option<&mesh::State>) -> Pat
         public_key: slot.public_key.to_string(),
         listen_port: slot.listen_port,
         seen: slot.seen.iter().map(ToString::to_string).collect(),
+        stun: slot.stun.clone(),
     };
     Paths {
         slots: state.slots.iter().map(slot).collect(),

@@ -15,7 +15,7 @@ use super::ADDRESS;
 pub type Tls = StreamOwned<ClientConnection, TcpStream>;
 
 /// How long a test waits for an answer before it fails.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Debug, Default)]
 pub struct Answer {

@@ -41,7 +41,7 @@ pub fn start(ipc_dir: &Path, number: u8) -> (Console, Asked) {
                 ),
                 patronus_ipc::serve::<datapath::Datapath>(
                     datapath_socket,
-                    access(&["watch", "flows"]),
+                    access(&["watch", "flows", "firewall", "explain"]),
                     Arc::new(DatapathPart)
                 ),
             );
@@ -58,7 +58,35 @@ fn access(operations: &[&str]) -> Access {
     access
 }
 
-/// One flow, and a few packets that were not carried.
+/// To a stranger, and to another site.
+fn flows() -> Vec<datapath::Flow> {
+    let to_a_stranger = datapath::Flow {
+        protocol: 6,
+        inside: "192.168.42.77:50000".parse().unwrap(),
+        remote: "198.51.100.7:443".parse().unwrap(),
+        outside: "203.0.113.7:2000".parse().unwrap(),
+        uplink: Some("wan".parse().unwrap()),
+        forwarded: false,
+        rule: "lan-to-wan".to_owned(),
+        answered: true,
+        sent: datapath::Traffic { packets: 10, bytes: 1500 },
+        received: datapath::Traffic { packets: 20, bytes: 30_000 },
+        age_s: 65,
+        ends_in_s: 7000,
+    };
+    let to_a_site = datapath::Flow {
+        protocol: 17,
+        inside: "192.168.42.77:40000".parse().unwrap(),
+        remote: "192.168.43.9:9000".parse().unwrap(),
+        outside: "192.168.42.77:40000".parse().unwrap(),
+        uplink: None,
+        rule: "lan-to-mesh".to_owned(),
+        ..to_a_stranger.clone()
+    };
+    vec![to_a_stranger, to_a_site]
+}
+
+/// Two flows, and a few packets that were not carried.
 struct DatapathPart;
 
 impl Handler<datapath::Datapath> for DatapathPart {
@@ -73,22 +101,38 @@ impl Handler<datapath::Datapath> for DatapathPart {
                     address: [203, 0, 113, 7].into(),
                     mtu: 1500,
                 }],
+                configuration: Generation(1),
                 flows: 1,
                 flows_max: 8192,
                 not_carried: [("unsolicited".to_owned(), 3)].into(),
             })),
-            datapath::Request::Flows => datapath::Reply::Flows(vec![datapath::Flow {
-                protocol: 6,
-                inside: "192.168.42.77:50000".parse().unwrap(),
-                remote: "198.51.100.7:443".parse().unwrap(),
-                outside: "203.0.113.7:2000".parse().unwrap(),
-                uplink: Some("wan".parse().unwrap()),
-                answered: true,
-                sent: datapath::Traffic { packets: 10, bytes: 1500 },
-                received: datapath::Traffic { packets: 20, bytes: 30_000 },
-                age_s: 65,
-                ends_in_s: 7000,
-            }]),
+            datapath::Request::Flows => datapath::Reply::Flows(flows()),
+            datapath::Request::Firewall => datapath::Reply::Firewall(Box::new(datapath::Firewall {
+                generation: Generation(1),
+                rules: vec![datapath::Rule {
+                    name: "no-telnet".to_owned(),
+                    built_in: false,
+                    allows: false,
+                    from: "lan".to_owned(),
+                    to: "wan".to_owned(),
+                    asks: "tcp, to ports 23".to_owned(),
+                    log: true,
+                    hits: Some(7),
+                    problem: None,
+                }],
+                not_carried: [("rule".to_owned(), 7)].into(),
+                problem: None,
+            })),
+            datapath::Request::Explain(question) => datapath::Reply::Explanation(Box::new(datapath::Explanation {
+                from: "lan".to_owned(),
+                to: "wan".to_owned(),
+                outcome: datapath::Outcome::Dropped,
+                rule: Some((1, "no-telnet".to_owned())),
+                reason: Some("rule".to_owned()),
+                leaves_as: None,
+                flows: 0,
+                steps: vec![format!("To port {} of protocol {}.", question.port, question.protocol)],
+            })),
         })
     }
 }

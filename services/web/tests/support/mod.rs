@@ -31,6 +31,8 @@ pub struct Stand {
     web: Option<Service>,
     mesh: Option<Service>,
     tunnel: Option<Service>,
+    prober: Option<Service>,
+    router: Option<Service>,
 }
 
 struct Service(Child);
@@ -60,27 +62,32 @@ impl Stand {
         plug();
         build();
         let dir = tempfile::tempdir().unwrap();
-        for place in ["ipc", "config", "web", "mesh", "tunnel"] {
+        for place in ["ipc", "config", "web", "mesh", "tunnel", "prober", "router"] {
             std::fs::create_dir(dir.path().join(place)).unwrap();
         }
         let (console, asked) = doubles::start(&dir.path().join("ipc"), number);
         let config = start_service(dir.path(), "config", &beside("patronus-config"));
-        let mut stand = Self { dir, console, asked, config, web: None, mesh: None, tunnel: None };
+        let mut stand =
+            Self { dir, console, asked, config, web: None, mesh: None, tunnel: None, prober: None, router: None };
         stand.start_network();
         stand.start_web();
         stand
     }
 
-    /// Starts `mesh` and `tunnel`, also when they were killed.
+    /// Starts `mesh`, `tunnel`, `prober` and `router`, also when they were killed.
     pub fn start_network(&mut self) {
         self.tunnel = Some(start_service(self.dir.path(), "tunnel", &beside("patronus-tunnel")));
         self.mesh = Some(start_service(self.dir.path(), "mesh", &beside("patronus-mesh")));
+        self.prober = Some(start_service(self.dir.path(), "prober", &beside("patronus-prober")));
+        self.router = Some(start_service(self.dir.path(), "router", &beside("patronus-router")));
     }
 
     /// Nobody answers for membership and tunnels any more, though their sockets are there.
     pub fn kill_network(&mut self) {
         self.mesh = None;
         self.tunnel = None;
+        self.prober = None;
+        self.router = None;
     }
 
     pub fn start_web(&mut self) {
@@ -120,13 +127,18 @@ impl Stand {
         self.console.lock().unwrap().claim_code.clone()
     }
 
+    /// The site's name on the console; empty without one.
+    pub fn site(&self) -> String {
+        self.console.lock().unwrap().site.clone().unwrap_or_default()
+    }
+
     pub fn fingerprint(&self) -> String {
         self.console.lock().unwrap().fingerprint.clone()
     }
 
     /// No service has these bytes in any of its files.
     pub fn assert_nowhere_on_disk(&self, bytes: &[u8]) {
-        for place in ["config", "web", "mesh", "tunnel"] {
+        for place in ["config", "web", "mesh", "tunnel", "prober", "router"] {
             for file in std::fs::read_dir(self.dir.path().join(place)).unwrap() {
                 let path = file.unwrap().path();
                 let content = std::fs::read(&path).unwrap();
@@ -156,11 +168,24 @@ pub fn run(program: &str, arguments: &[&str]) {
     assert!(status.success(), "{program} {arguments:?}: {status}");
 }
 
+/// What the Cargo that runs this test says of it would have build scripts run anew.
+fn cargo(arguments: &[&str]) {
+    let mut cargo = Command::new(env!("CARGO"));
+    for (name, _) in std::env::vars() {
+        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
+            cargo.env_remove(name);
+        }
+    }
+    let status = cargo.args(arguments).status().unwrap();
+    assert!(status.success(), "cargo {arguments:?}: {status}");
+}
+
 /// The real services, built beside this crate's own binary.
 fn build() {
     static BUILD: std::sync::Once = std::sync::Once::new();
-    let packages = ["--package", "patronus-config", "--package", "patronus-mesh", "--package", "patronus-tunnel"];
-    BUILD.call_once(|| run(env!("CARGO"), &[&["build", "--quiet"], &packages[..]].concat()));
+    let packages = ["config", "mesh", "tunnel", "prober", "router"].map(|name| format!("--package=patronus-{name}"));
+    let arguments: Vec<&str> = ["build", "--quiet"].into_iter().chain(packages.iter().map(String::as_str)).collect();
+    BUILD.call_once(|| cargo(&arguments));
 }
 
 /// The LAN of box `number`, as it is typed at set-up.
@@ -170,7 +195,7 @@ pub fn lan_of(number: u8) -> String {
 
 /// `patronusctl`, built likewise.
 pub fn patronusctl() -> PathBuf {
-    run(env!("CARGO"), &["build", "--quiet", "--package", "patronus-cli"]);
+    cargo(&["build", "--quiet", "--package", "patronus-cli"]);
     beside("patronusctl")
 }
 
@@ -193,7 +218,7 @@ fn spawn_service(dir: &Path, name: &str, binary: &Path) -> (Service, std::fs::Fi
     let (ready, tell) = nix::unistd::pipe().unwrap();
     let uid = nix::unistd::getuid();
     let operations = "watch,check,apply,confirm,rollback,history,export,claim,credential,set-credential,identity,\
-                      create-network,appoint,make-token,join,revoke,rename,renew,rotate";
+                      create-network,appoint,make-token,join,revoke,rename,renew,rotate,look,roles,explain,drain,test";
     let child = Command::new(binary)
         .env_clear()
         .env(context::SERVICE, name)

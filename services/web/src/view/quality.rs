@@ -1,0 +1,113 @@
+//! How good paths are, as page, API and Prometheus show it.
+//!
+//! *Does*: put names to ids and ages to moments.
+//! *Never does*: ask anybody.
+//! *Spec*: Prometheus text format 0.0.4.
+
+use std::fmt::Write;
+
+use patronus_ipc::prober::{Liveness, PathReport};
+use serde::Serialize;
+
+use super::sdwan::{Path, Paths};
+
+/// How good a path is. What has not been measured is `null`.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Quality {
+    /// Whether it carries packets, both ways.
+    pub liveness: Liveness,
+    /// For how long that has been so.
+    pub for_ms: u64,
+    /// Mean round-trip time of the last seconds.
+    pub rtt_us: Option<u32>,
+    /// 95th percentile of the same.
+    pub rtt_p95_us: Option<u32>,
+    /// Interarrival jitter (RFC 3550) of what comes from there.
+    pub jitter_us: Option<u32>,
+    /// Probes to there that were lost, in millionths.
+    pub loss_out_ppm: Option<u32>,
+    /// Probes from there that were lost, in millionths.
+    pub loss_in_ppm: Option<u32>,
+    /// Whether the uplink here pays for each byte.
+    pub is_metered: bool,
+}
+
+impl Quality {
+    /// As `prober` told it, at `uptime_ms` of `CLOCK_BOOTTIME`.
+    #[must_use]
+    pub(crate) fn of(report: &PathReport, uptime_ms: u64) -> Self {
+        Self {
+            liveness: report.liveness,
+            for_ms: uptime_ms.saturating_sub(report.since_ms),
+            rtt_us: report.rtt_us,
+            rtt_p95_us: report.rtt_p95_us,
+            jitter_us: report.jitter_us,
+            loss_out_ppm: report.loss_out_ppm,
+            loss_in_ppm: report.loss_in_ppm,
+            is_metered: report.is_metered,
+        }
+    }
+
+    /// Whether packets go.
+    pub(crate) const fn is_alive(&self) -> bool {
+        !matches!(self.liveness, Liveness::Down | Liveness::Holding)
+    }
+}
+
+/// What a sample is made of; `None` is no sample.
+type Sample = fn(&Path) -> Option<f64>;
+
+/// Name, kind, what it is, further labels, and the value.
+const SAMPLES: [(&str, &str, &str, &str, Sample); 9] = [
+    ("patronus_path_up", "gauge", "Whether packets go over the path.", "", |path| Some(f64::from(path.is_up()))),
+    ("patronus_path_rtt_seconds", "gauge", "Mean round-trip time of the last seconds.", "", |path| {
+        seconds(path.quality?.rtt_us)
+    }),
+    ("patronus_path_rtt_p95_seconds", "gauge", "95th percentile of the round-trip time.", "", |path| {
+        seconds(path.quality?.rtt_p95_us)
+    }),
+    ("patronus_path_jitter_seconds", "gauge", "Interarrival jitter of what comes from there.", "", |path| {
+        seconds(path.quality?.jitter_us)
+    }),
+    ("patronus_path_loss_ratio", "gauge", "Probes that were lost.", ",direction=\"out\"", |path| {
+        ratio(path.quality?.loss_out_ppm)
+    }),
+    ("patronus_path_loss_ratio", "gauge", "", ",direction=\"in\"", |path| ratio(path.quality?.loss_in_ppm)),
+    ("patronus_path_bytes_total", "counter", "Bytes of inner packets.", ",direction=\"out\"", |path| {
+        Some(path.sent.bytes as f64)
+    }),
+    ("patronus_path_bytes_total", "counter", "", ",direction=\"in\"", |path| Some(path.received.bytes as f64)),
+    ("patronus_path_lost_packets_total", "counter", "Packets from there that have not come.", "", |path| {
+        Some(path.lost as f64)
+    }),
+];
+
+/// Everything that `/metrics` answers.
+#[must_use]
+pub(crate) fn prometheus(paths: &Paths) -> String {
+    let mut text = String::new();
+    for (name, kind, help, labels, value) in SAMPLES {
+        if !help.is_empty() {
+            let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        }
+        for path in &paths.paths {
+            if let Some(value) = value(path) {
+                // Names and ids have no character that would need escaping.
+                let (site, peer, local, remote) = (&path.peer_name, &path.peer, path.local, path.remote);
+                let _ = writeln!(
+                    text,
+                    "{name}{{site=\"{site}\",peer=\"{peer}\",local=\"{local}\",remote=\"{remote}\"{labels}}} {value}"
+                );
+            }
+        }
+    }
+    text
+}
+
+fn seconds(us: Option<u32>) -> Option<f64> {
+    Some(f64::from(us?) / 1e6)
+}
+
+fn ratio(ppm: Option<u32>) -> Option<f64> {
+    Some(f64::from(ppm?) / 1e6)
+}
