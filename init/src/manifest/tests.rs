@@ -10,7 +10,7 @@ fn refused(change: impl Fn(&str) -> String) -> String {
 fn the_shipped_manifest_is_valid() {
     let manifest: Manifest = SHIPPED.parse().unwrap();
     let names: Vec<&str> = manifest.services().iter().map(|service| service.name.as_str()).collect();
-    assert_eq!(names, ["config", "link", "clock", "web", "tunnel", "datapath", "mesh"]);
+    assert_eq!(names, ["config", "link", "clock", "web", "tunnel", "datapath", "mesh", "prober", "router"]);
 }
 
 #[test]
@@ -88,7 +88,11 @@ fn a_refusal_names_the_entry_and_the_field() {
             "name = \"a/b\"",
             "service \"a/b\": name must have 1 to 15 of the letters a-z, digits and \"-\"",
         ),
-        ("needs = [\"link\"]", "needs = [\"dns\"]", "service \"clock\": needs names \"dns\", which is no service"),
+        (
+            "needs = [\"link\", \"web\"]",
+            "needs = [\"dns\"]",
+            "service \"clock\": needs names \"dns\", which is no service",
+        ),
         ("/bin/web", "bin/web", "service \"web\": exec \"bin/web\" must be an absolute path without \"..\""),
         (
             "/sys/class/net",
@@ -114,7 +118,7 @@ fn a_refusal_names_the_entry_and_the_field() {
 fn services_that_wait_for_each_other_are_refused() {
     let message =
         refused(|shipped| shipped.replacen("side by side.\nneeds = []", "side by side.\nneeds = [\"clock\"]", 1));
-    assert_eq!(message, "services need each other in a circle: link, clock, tunnel, datapath, mesh");
+    assert_eq!(message, "services need each other in a circle: link, clock, tunnel, datapath, mesh, prober, router");
 }
 
 #[test]

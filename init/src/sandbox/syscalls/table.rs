@@ -130,8 +130,8 @@ pub(super) const BPF: &[Use] = &[
     (SYS_bpf, &[is(0, BPF_MAP_CREATE)]), (SYS_bpf, &[is(0, BPF_MAP_LOOKUP_ELEM)]), (SYS_bpf, &[is(0, BPF_MAP_UPDATE_ELEM)]),
     (SYS_bpf, &[is(0, BPF_MAP_DELETE_ELEM)]), (SYS_bpf, &[is(0, BPF_MAP_GET_NEXT_KEY)]), (SYS_bpf, &[is(0, BPF_PROG_LOAD)]),
     (SYS_bpf, &[is(0, BPF_OBJ_PIN)]), (SYS_bpf, &[is(0, BPF_OBJ_GET)]), (SYS_bpf, &[is(0, BPF_OBJ_GET_INFO_BY_FD)]),
-    (SYS_bpf, &[is(0, BPF_LINK_CREATE)]), (SYS_bpf, &[is(0, BPF_LINK_UPDATE)]),
-    (SYS_ioctl, &[is(1, SIOCGIFINDEX as c_int)]),
+    (SYS_bpf, &[is(0, BPF_MAP_FREEZE)]), (SYS_bpf, &[is(0, BPF_MAP_LOOKUP_BATCH)]), (SYS_bpf, &[is(0, BPF_LINK_CREATE)]),
+    (SYS_bpf, &[is(0, BPF_LINK_UPDATE)]), (SYS_ioctl, &[is(1, SIOCGIFINDEX as c_int)]),
 ];
 
 /// `enum bpf_cmd` of `linux/bpf.h`; the C library's header does not have it.
@@ -144,6 +144,8 @@ const BPF_PROG_LOAD: c_int = 5;
 const BPF_OBJ_PIN: c_int = 6;
 const BPF_OBJ_GET: c_int = 7;
 const BPF_OBJ_GET_INFO_BY_FD: c_int = 15;
+const BPF_MAP_FREEZE: c_int = 22;
+const BPF_MAP_LOOKUP_BATCH: c_int = 24;
 const BPF_LINK_CREATE: c_int = 28;
 const BPF_LINK_UPDATE: c_int = 29;
 /// `linux/prctl.h`; too new for the C library's header.
