@@ -5,7 +5,9 @@
 use ed25519_dalek::{Signer, SigningKey};
 use libfuzzer_sys::fuzz_target;
 use patronus_mesh::{Mesh, Now, Standing, Wallclock, found};
-use patronus_wire::{Announcement, Body, Bundle, IdentityKey, Message, NetworkKey, Revocation, SignerCertificate, SiteRecord, Unverified};
+use patronus_wire::{
+    Announcement, Body, Bundle, IdentityKey, Message, NetworkKey, Revocation, SignerCertificate, SiteRecord, Unverified,
+};
 
 const NOW: Now = Now { ms: 0, clock: Wallclock::Known(1_767_225_600) };
 

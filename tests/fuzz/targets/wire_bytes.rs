@@ -4,7 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use patronus_wire::{
-    Announcement, Body, JoinToken, LanMessage, Message, NetworkKey, Revocation, SignerCertificate, SiteRecord, Unverified, take_frame,
+    Announcement, Body, JoinToken, LanMessage, Message, NetworkKey, Revocation, SignerCertificate, SiteRecord,
+    Unverified, take_frame,
 };
 
 fuzz_target!(|bytes: &[u8]| {

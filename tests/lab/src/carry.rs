@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{Namespace, PATIENCE};
+use crate::{Namespace, PATIENCE, eventually, numbered::Numbered};
 
 /// A mebibyte.
 pub const MEGABYTE: usize = 1 << 20;
@@ -115,4 +115,36 @@ pub fn ping(from: &Namespace, to: &Namespace, address: &str, bytes: usize) -> us
         }
     }
     asking.join().unwrap()
+}
+
+/// What has come of a stream of numbered datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stream {
+    /// How many were sent.
+    pub sent: usize,
+    /// How many have arrived.
+    pub arrived: usize,
+    /// How many in a row have not, at most.
+    pub longest_gap: usize,
+    /// Whether the last have.
+    pub goes_on: bool,
+}
+
+/// `from` sends a thousand numbered datagrams a second to a port of `to`, for so many, while `meanwhile` goes on.
+///
+/// # Panics
+/// If nothing can be sent.
+pub fn numbered(
+    from: &Namespace,
+    to: &Namespace,
+    address: (&str, u16),
+    count: usize,
+    meanwhile: impl FnOnce(),
+) -> Stream {
+    let stream = Numbered::start(from, to, address, Duration::from_millis(1), count);
+    meanwhile();
+    eventually("all are sent", || stream.sent() == count, String::new);
+    // Longer than anything that is still under way.
+    sleep(Duration::from_millis(400));
+    stream.summary()
 }

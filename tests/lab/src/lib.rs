@@ -9,12 +9,18 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod answering;
+mod bulk;
 pub mod carry;
+pub mod demo;
 pub mod foreign;
+mod forwarding;
 pub mod impair;
 mod namespace;
 pub mod nat;
 mod net;
+mod numbered;
+mod pins;
+mod recording;
 pub mod relay;
 mod service;
 pub mod site;
@@ -26,9 +32,12 @@ mod wireguard;
 
 use std::time::{Duration, Instant};
 
+pub use bulk::Bulk;
 pub use foreign::Foreign;
+pub use forwarding::Forwarding;
 pub use namespace::Namespace;
 pub use net::{Net, Wiring};
+pub use numbered::{Missing, Numbered};
 pub use service::{Rights, Service};
 pub use site::Site;
 pub use sockets::{Follower, Sockets};
@@ -36,7 +45,7 @@ pub use whole::Whole;
 pub use wireguard::{Far, Implementation, WireGuard};
 
 /// How long anything may take that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(40);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Between two looks at something that does not tell when it changes.
 const LOOK_EVERY: Duration = Duration::from_millis(20);

@@ -1,4 +1,4 @@
-//! `patronus-lab`: sites on this machine for people: up, status, down.
+//! `patronus-lab`: sites on this machine for people: up, status, down, demo.
 //!
 //! *Does*: `hold` makes the lab and keeps it until SIGTERM; `up` starts that in the background and waits until it is there.
 //! *Never does*: end a process that is no lab.
@@ -14,7 +14,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Parser, Subcommand};
 use patronus_lab::{
-    Net, Wiring,
+    Net, Wiring, demo,
     status::{Held, Status},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -40,7 +40,7 @@ struct Arguments {
     task: Task,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Task {
     /// Make a lab, and leave it running.
     Up(Size),
@@ -49,6 +49,15 @@ enum Task {
         /// For programs.
         #[arg(long)]
         json: bool,
+    },
+    /// Three sites, a call and a download, and an uplink that fails every few seconds; ends by itself.
+    Demo {
+        /// How many failures.
+        #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=600))]
+        failures: u32,
+        /// Keep what was shown here: a picture (`.svg`) or text.
+        #[arg(long)]
+        record: Option<PathBuf>,
     },
     /// End it, and leave nothing behind.
     Down,
@@ -70,13 +79,21 @@ struct Size {
     one_lan: bool,
 }
 
+impl Arguments {
+    fn programs(&self) -> Result<PathBuf> {
+        let beside = std::env::current_exe()?.parent().map(Path::to_owned).context("a directory")?;
+        Ok(self.programs.clone().unwrap_or(beside))
+    }
+}
+
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    match arguments.task {
-        Task::Up(size) => up(&arguments, size),
-        Task::Status { json } => status(&arguments.state, json),
+    match &arguments.task {
+        Task::Up(size) => up(&arguments, *size),
+        Task::Demo { failures, record } => demo(&arguments, *failures, record.as_deref()),
+        Task::Status { json } => status(&arguments.state, *json),
         Task::Down => down(&arguments.state),
-        Task::Hold(size) => hold(&arguments, size),
+        Task::Hold(size) => hold(&arguments, *size),
     }
 }
 
@@ -128,9 +145,13 @@ fn down(state: &Path) -> Result<()> {
     Ok(())
 }
 
+fn demo(arguments: &Arguments, failures: u32, record: Option<&Path>) -> Result<()> {
+    let recording = demo::run(&arguments.programs()?, failures);
+    Ok(record.map_or(Ok(()), |file| recording.write(file))?)
+}
+
 fn hold(arguments: &Arguments, size: Size) -> Result<()> {
-    let beside = std::env::current_exe()?.parent().map(Path::to_owned).context("a directory")?;
-    let programs = arguments.programs.clone().unwrap_or(beside);
+    let programs = arguments.programs()?;
     let wiring = if size.one_lan { Wiring::OneLan } else { Wiring::Routed };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let _inside = runtime.enter();

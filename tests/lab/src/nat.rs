@@ -58,6 +58,8 @@ pub struct Nat {
     ports: BTreeMap<(u8, u16, Option<Socket>), u16>,
     /// By protocol and port outside.
     mappings: BTreeMap<(u8, u16), Mapping>,
+    /// By port outside, the port inside: anybody may begin there.
+    forwards: BTreeMap<u16, u16>,
     next: u16,
 }
 
@@ -71,7 +73,15 @@ impl Nat {
     /// For a site that has the one address, and has the other for its provider.
     #[must_use]
     pub fn new(kind: Kind, inside: Ipv4Addr, outside: Ipv4Addr) -> Self {
-        Self { kind, inside, outside, ports: BTreeMap::new(), mappings: BTreeMap::new(), next: 0 }
+        let (ports, mappings, forwards) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { kind, inside, outside, ports, mappings, forwards, next: 0 }
+    }
+
+    /// The same with a port that is forwarded to one inside. Answers leave by it, too.
+    #[must_use]
+    pub fn with_forward(mut self, outside: u16, inside: u16) -> Self {
+        self.forwards.insert(outside, inside);
+        self
     }
 
     /// Translates a frame with the kernel's notes before it. `None` if it does not pass.
@@ -123,7 +133,11 @@ impl Nat {
     }
 
     /// The port inside for what comes from this peer, if it may.
-    fn admit(&self, protocol: u8, port: u16, peer: Socket) -> Option<u16> {
+    fn admit(&mut self, protocol: u8, port: u16, peer: Socket) -> Option<u16> {
+        if let Some(inside) = self.forwards.get(&port) {
+            self.ports.insert((protocol, *inside, (self.kind == Kind::Symmetric).then_some(peer)), port);
+            return Some(*inside);
+        }
         let mapping = self.mappings.get(&(protocol, port))?;
         let may = match self.kind {
             Kind::FullCone => true,
@@ -262,6 +276,17 @@ mod tests {
             assert_eq!(send(&mut nat, PEERS[0]), port);
             assert_eq!(send(&mut nat, PEERS[2]) == port, kind != Kind::Symmetric, "{kind:?}");
             assert!(!is_heard(&mut nat, PEERS[0], port + 2));
+        }
+    }
+
+    #[test]
+    fn anybody_may_begin_at_a_forwarded_port_and_is_answered_from_it() {
+        for kind in Kind::ALL {
+            let mut nat = Nat::new(kind, INSIDE, OUTSIDE).with_forward(500, 51_830);
+            let own = send(&mut nat, PEERS[1]);
+            assert!(own != 500 && is_heard(&mut nat, PEERS[0], 500), "{kind:?}");
+            assert_eq!(send(&mut nat, PEERS[0]), 500, "{kind:?}");
+            assert!(!is_heard(&mut nat, PEERS[0], 501), "{kind:?}");
         }
     }
 

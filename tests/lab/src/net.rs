@@ -10,7 +10,10 @@
 //! *Does*: make it all, in namespaces of its own, and cut it apart.
 //! *Never does*: touch the machine's own network.
 
-use std::{net::Ipv4Addr, path::Path};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::Path,
+};
 
 use patronus_types::Ipv4Method;
 
@@ -21,6 +24,9 @@ use crate::{
     relay::{Direction, Relay},
     status::Held,
 };
+
+/// RFC 8489 section 14.
+const STUN_PORT: u16 = 3478;
 
 /// How the customers of a provider are connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +46,7 @@ pub struct Net {
     lines: Vec<Vec<Relay>>,
     wiring: Wiring,
     providers: Vec<Namespace>,
-    _core: Namespace,
+    core: Namespace,
     wires: Namespace,
 }
 
@@ -51,7 +57,7 @@ impl Net {
         let (core, wires) = (router("core"), Namespace::new("wires"));
         no_ipv6(&wires);
         let providers: Vec<Namespace> = (0..uplinks).map(|number| provider(number, &core, wiring)).collect();
-        let mut net = Self { sites: Vec::new(), lines: Vec::new(), wiring, providers, _core: core, wires };
+        let mut net = Self { sites: Vec::new(), lines: Vec::new(), wiring, providers, core, wires };
         for number in 1..=sites {
             net.add(programs, number);
         }
@@ -89,18 +95,40 @@ impl Net {
 
     /// From now on there is a translator on a site's line, with an address of its own at the provider, 203.`m`.`n`.99. It knows nobody yet.
     pub fn translate(&self, site: u8, uplink: u8, kind: Kind) {
-        let (inside, outside) = (Ipv4Addr::new(203, uplink, site, 1), Ipv4Addr::new(203, uplink, site, 99));
+        let inside = Ipv4Addr::new(203, uplink, site, 1);
+        self.put_translator(site, uplink, Nat::new(kind, inside, outside(site, uplink)));
+    }
+
+    /// The same, and a port of that address is forwarded to one of the site's. Gives the end of it that others see.
+    pub fn translate_and_forward(&self, site: u8, uplink: u8, kind: Kind, port: u16, to: u16) -> SocketAddr {
+        let (inside, outside) = (Ipv4Addr::new(203, uplink, site, 1), outside(site, uplink));
+        self.put_translator(site, uplink, Nat::new(kind, inside, outside).with_forward(port, to));
+        (outside, port).into()
+    }
+
+    fn put_translator(&self, site: u8, uplink: u8, nat: Nat) {
         let provider = &self.providers[usize::from(uplink)];
         // The translator has no cable of its own, so nobody there asks who has its address.
         let (port, mac) = (format!("c{site}"), mac(site, uplink));
-        provider.ip(&["neigh", "replace", &outside.to_string(), "lladdr", &mac, "dev", &port, "nud", "permanent"]);
-        self.lines[usize::from(site) - 1][usize::from(uplink)].translate(Nat::new(kind, inside, outside));
+        let outside = outside(site, uplink).to_string();
+        provider.ip(&["neigh", "replace", &outside, "lladdr", &mac, "dev", &port, "nud", "permanent"]);
+        self.lines[usize::from(site) - 1][usize::from(uplink)].translate(nat);
     }
 
     /// From now on nothing goes from the one translator to the other over this uplink's provider. Back it does.
     pub fn block(&self, uplink: u8, from: u8, to: u8) {
-        let [from, to] = [from, to].map(|site| format!("203.{uplink}.{site}.99"));
+        let [from, to] = [from, to].map(|site| outside(site, uplink).to_string());
         self.providers[usize::from(uplink)].ip(&["rule", "add", "blackhole", "from", &from, "to", &to]);
+    }
+
+    /// The cable of an uplink is pulled at the provider's end.
+    pub fn pull(&self, site: u8, uplink: u8) {
+        self.wires.ip(&["link", "set", &format!("s{site}u{uplink}"), "down"]);
+    }
+
+    /// It is plugged in again.
+    pub fn plug(&self, site: u8, uplink: u8) {
+        self.wires.ip(&["link", "set", &format!("s{site}u{uplink}"), "up"]);
     }
 
     /// All lines of a site fall silent, or all speak again.
@@ -119,6 +147,25 @@ impl Net {
                 provider.ip(&["rule", "add", "pref", "1", "ipproto", "tcp", port, "51822", "blackhole"]);
             }
         }
+    }
+
+    /// No provider carries WireGuard to this site or from it any more: others hear of it through seeds alone.
+    pub fn mute(&self, site: u8) {
+        for (uplink, provider) in (0..).zip(&self.providers) {
+            let address = self.address(site, uplink);
+            for end in ["from", "to"] {
+                provider.ip(&["rule", "add", "pref", "1", end, &address, "ipproto", "udp", "blackhole"]);
+            }
+        }
+    }
+
+    /// Between the providers there is a resolver from now on that knows one name, and behind it a STUN server. Gives its name and the resolver's
+    /// address.
+    pub fn serve_stun(&self) -> (String, Ipv4Addr) {
+        let at = Ipv4Addr::new(203, 255, 0, 2);
+        self.core.serve_names_at(at, at);
+        self.core.serve_stun(at, STUN_PORT);
+        (format!("stun.test:{STUN_PORT}"), at)
     }
 
     /// An uplink of a site gets this host number from its provider. Only where each customer is on a wire of its own.
@@ -180,6 +227,11 @@ impl Net {
             Wiring::Routed => format!("203.{uplink}.{site}.254"),
         }
     }
+}
+
+/// What a site's translator has at a provider.
+fn outside(site: u8, uplink: u8) -> Ipv4Addr {
+    Ipv4Addr::new(203, uplink, site, 99)
 }
 
 /// A site's own hardware address at a provider.

@@ -24,8 +24,8 @@ use rustix::{
 use crate::{Namespace, Sockets};
 
 /// A test runs as root and stands in for all of a service's callers.
-const CALLERS: &str =
-    "0=watch,apply,rotate,create-network,appoint,make-token,join,revoke,rename,renew,claim,identity,flows";
+const CALLERS: &str = "0=watch,apply,rotate,create-network,appoint,make-token,join,revoke,rename,renew,claim,identity,flows,\
+                       firewall,explain,roles,history,look,drain,test";
 
 /// As whom a service runs, and with which capabilities: arguments of `setpriv`.
 #[derive(Clone, Debug)]
@@ -150,6 +150,12 @@ impl Service {
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// Which it is.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Its process, while it runs.

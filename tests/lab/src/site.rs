@@ -101,7 +101,8 @@ impl Site {
 
     /// Tells it who its peers are.
     pub fn apply(&self, generation: u64, peers: Vec<Peer>) {
-        let desired = Desired { generation: Generation(generation), is_relay: false, peers, address: None };
+        let closed = peers.iter().flat_map(|peer| peer.prefixes.clone()).collect();
+        let desired = Desired { generation: Generation(generation), peers, closed, ..Desired::default() };
         self.has_wish.store(true, Ordering::Relaxed);
         assert_eq!(self.ask(&Request::Apply(Box::new(desired))), Reply::Applied(Generation(generation)));
     }

@@ -113,6 +113,12 @@ pub struct Follower<T> {
 }
 
 impl<T: Clone + std::fmt::Debug + Send + Sync> Follower<T> {
+    /// What it said last, if anything.
+    #[must_use]
+    pub fn newest(&self) -> Option<T> {
+        self.state.borrow().clone()
+    }
+
     /// Waits until what the service says is as wanted. `story` tells what happened when it never is.
     ///
     /// # Panics

@@ -8,14 +8,17 @@ use std::path::Path;
 use patronus_ipc::{
     clock::{self, Clock},
     config::{self, Claim, Config},
+    datapath::{self, Datapath},
     link::{self, Link},
     mesh::{self, Mesh},
+    prober::{self, Prober},
+    router::{self, Router},
     tunnel::{self, Tunnel},
 };
 use patronus_types::{Document, SiteId};
 use tokio::sync::watch;
 
-use crate::{Follower, Namespace, Rights, Service, Sockets};
+use crate::{Follower, Namespace, Rights, Service, Sockets, pins::Pins};
 
 /// `lab`, which opens nothing: no page runs on these boxes.
 const PASSWORD_PHC: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObG";
@@ -29,11 +32,14 @@ pub struct Whole {
     services: Vec<Service>,
     mesh: Follower<mesh::Reply>,
     tunnel: Follower<tunnel::Reply>,
+    prober: Follower<prober::Reply>,
+    router: Follower<router::Reply>,
     link: Follower<link::State>,
     clock: watch::Sender<clock::State>,
     sockets: Sockets,
+    _pins: Pins,
     host: Namespace,
-    _namespace: Namespace,
+    namespace: Namespace,
 }
 
 impl Whole {
@@ -45,6 +51,7 @@ impl Whole {
         host.ip(&["addr", "add", &format!("10.{number}.0.2/16"), "dev", "eth0"]);
         host.ip(&["route", "add", "default", "via", &format!("10.{number}.0.1")]);
         let sockets = Sockets::new(0);
+        let pins = Pins::new(&programs.join("../ebpf/datapath.o"), sockets.dir());
         let clock = sockets.publish::<Clock>(clock::State { synchronised: true, ..clock::State::default() });
         // All as root: what each may do as its own user is tested where the manifest is.
         let rights = || Rights::root_without("sys_time");
@@ -54,6 +61,9 @@ impl Whole {
             Service::new::<Link>(program("link"), &sockets, &namespace, rights()),
             Service::new::<Tunnel>(program("tunnel"), &sockets, &namespace, rights()),
             Service::new::<Mesh>(program("mesh"), &sockets, &namespace, rights()),
+            Service::new::<Prober>(program("prober"), &sockets, &namespace, rights()),
+            Service::new::<Router>(program("router"), &sockets, &namespace, rights()),
+            Service::new::<Datapath>(program("datapath"), &sockets, &namespace, rights()),
         ];
         services.iter_mut().for_each(Service::start);
         let site = Self {
@@ -61,12 +71,15 @@ impl Whole {
             document,
             mesh: sockets.follow::<Mesh>(|| mesh::Request::Watch),
             tunnel: sockets.follow::<Tunnel>(|| tunnel::Request::Watch),
+            prober: sockets.follow::<Prober>(|| prober::Request::Watch),
+            router: sockets.follow::<Router>(|| router::Request::Watch),
             link: sockets.follow::<Link>(|| link::Request::Watch),
             clock,
             services,
             sockets,
+            _pins: pins,
             host,
-            _namespace: namespace,
+            namespace,
         };
         site.claim();
         site
@@ -173,6 +186,45 @@ impl Whole {
         *state
     }
 
+    /// Waits until `prober` says what is wanted.
+    pub fn wait_for_prober(&self, what: &str, wanted: impl Fn(&prober::State) -> bool) -> prober::State {
+        let wanted = |reply: &prober::Reply| matches!(reply, prober::Reply::State(state) if wanted(state));
+        let prober::Reply::State(state) = self.prober.wait_for(what, wanted, || self.story()) else {
+            panic!("no state")
+        };
+        *state
+    }
+
+    /// Asks `prober`.
+    #[must_use]
+    pub fn ask_prober(&self, request: &prober::Request) -> prober::Reply {
+        self.sockets.ask::<Prober>(request)
+    }
+
+    /// Waits until `router` says what is wanted.
+    pub fn wait_for_router(&self, what: &str, wanted: impl Fn(&router::State) -> bool) -> router::State {
+        let wanted = |reply: &router::Reply| matches!(reply, router::Reply::State(state) if wanted(state));
+        let router::Reply::State(state) = self.router.wait_for(what, wanted, || self.story()) else {
+            panic!("no state")
+        };
+        *state
+    }
+
+    /// Asks `router`.
+    #[must_use]
+    pub fn ask_router(&self, request: &router::Request) -> router::Reply {
+        self.sockets.ask::<Router>(request)
+    }
+
+    /// How many packets its datapath has not carried for this reason.
+    #[must_use]
+    pub fn not_carried(&self, reason: &str) -> u64 {
+        let datapath::Reply::Firewall(told) = self.sockets.ask::<Datapath>(&datapath::Request::Firewall) else {
+            return 0;
+        };
+        told.not_carried.get(reason).copied().unwrap_or(0)
+    }
+
     /// Waits until so many paths are up, and no other is there.
     pub fn wait_for_paths(&self, count: usize) -> tunnel::State {
         let all_up = |state: &tunnel::State| {
@@ -193,6 +245,34 @@ impl Whole {
     pub fn restart(&mut self) {
         self.services.iter_mut().for_each(Service::kill);
         self.services.iter_mut().for_each(Service::start);
+        // What the dead ones said last is not the answer of these.
+        self.mesh = self.sockets.follow::<Mesh>(|| mesh::Request::Watch);
+        self.tunnel = self.sockets.follow::<Tunnel>(|| tunnel::Request::Watch);
+        self.prober = self.sockets.follow::<Prober>(|| prober::Request::Watch);
+        self.router = self.sockets.follow::<Router>(|| router::Request::Watch);
+        self.link = self.sockets.follow::<Link>(|| link::Request::Watch);
+    }
+
+    /// `kill -9` of one of its services.
+    pub fn kill(&mut self, name: &str) {
+        self.service(name).kill();
+    }
+
+    /// Ends one of its services as `init` does.
+    ///
+    /// # Panics
+    /// If it ends as failed.
+    pub fn terminate(&mut self, name: &str) {
+        assert!(self.service(name).terminate(), "{}", self.story());
+    }
+
+    /// Starts one of its services again.
+    pub fn start_again(&mut self, name: &str) {
+        self.service(name).start();
+    }
+
+    fn service(&mut self, name: &str) -> &mut Service {
+        self.services.iter_mut().find(|service| service.name() == name).expect("one of its services")
     }
 
     /// `kill -9` of all its services: the box is gone.
@@ -209,10 +289,16 @@ impl Whole {
         assert!(matches!(applied, config::Reply::Committed { .. }), "{applied:?}");
     }
 
-    /// What its services said, and what `mesh` and `tunnel` say now.
+    /// What its services said, what `tunnel` says of its paths now, and which ways inside tunnels the kernel has.
     #[must_use]
     pub fn story(&self) -> String {
         let logs: Vec<String> = self.services.iter().map(Service::log).collect();
-        format!("site {} at {:?}\n{}", self.number, self.clock.borrow().synchronised, logs.join("\n"))
+        let paths = match self.tunnel.newest() {
+            Some(tunnel::Reply::State(state)) => state.paths,
+            _ => Vec::new(),
+        };
+        let routes = self.namespace.ip(&["-6", "route"]);
+        let clock = self.clock.borrow().synchronised;
+        format!("site {} at {clock:?}\n{}\n{paths:#?}\n{routes}", self.number, logs.join("\n"))
     }
 }

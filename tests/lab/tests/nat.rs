@@ -42,7 +42,7 @@ fn wait_for_ways(net: &Net, site: &Whole) {
 
 #[test]
 fn behind_translators_pairs_meet_directly_where_theory_allows_and_through_the_relay_where_not() {
-    let net = Net::new(&programs(), SITES, 1, Wiring::Routed);
+    let mut net = Net::new(&programs(), SITES, 1, Wiring::Routed);
     for site in 2..=SITES {
         net.translate(site, 0, kind(site).unwrap());
     }
@@ -87,4 +87,15 @@ fn behind_translators_pairs_meet_directly_where_theory_allows_and_through_the_re
     let age_ms = path(&state, far).unwrap().session_age_ms.unwrap();
     assert!(u128::from(age_ms) >= began.elapsed().as_millis(), "a new session");
     carry::tcp(one.host(), other.host(), &other.host_address(), 1 << 20);
+
+    // Another gets a port forward, and its document says so: then even those reach it who cannot meet its translator.
+    let began = Instant::now();
+    let at = net.translate_and_forward(SITES, 0, Kind::Symmetric, 6_000, 51_830);
+    net.sites[8].configure(|document| document.uplinks[0].reachable_at = vec![at]);
+    let far = net.sites[8].id();
+    let is_forwarded =
+        |state: &State| path(state, far).is_some_and(|path| path.via.is_none() && path.endpoint == Some(at));
+    net.sites[3].wait_for_tunnel("direct by the port forward", is_forwarded);
+    println!("direct {:?} after a port was forwarded", began.elapsed());
+    carry::tcp(net.sites[3].host(), net.sites[8].host(), &net.sites[8].host_address(), 1 << 20);
 }

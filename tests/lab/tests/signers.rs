@@ -10,6 +10,7 @@ use patronus_types::RootSecret;
 
 const ROOT: RootSecret = RootSecret([0x5a; 32]);
 
+#[track_caller]
 fn accepted(reply: &Reply) {
     assert_eq!(*reply, Reply::Accepted);
 }
@@ -50,6 +51,9 @@ fn the_network_outlives_its_first_signer() {
     let own = net.sites[1].ask(&Request::WithdrawSigner { root: ROOT, signer: [7; 32] });
     assert!(matches!(own, Reply::Rejected(problem) if problem.code == "signer-unknown"));
     accepted(&net.sites[1].ask(&Request::WithdrawSigner { root: ROOT, signer: first }));
+    // What was accepted outlives a power cut at that moment.
+    net.sites[1].restart();
+    net.sites[1].wait_for_mesh("its membership again", |state| state.network.is_some());
     let lost = net.sites[1].wait_for_mesh("itself", |_| true);
     let lost = lost.sites.iter().find(|site| site.name.as_str() == "site-1").unwrap().id;
     accepted(&net.sites[1].ask(&Request::Revoke { site: lost }));

@@ -31,7 +31,7 @@ pub use guest::Guest;
 pub use http::{Page, Response};
 pub use image::Image;
 pub use internet::Internet;
-pub use machine::{Boot, Bus, Machine, SecondLan, Wan};
+pub use machine::{Boot, Bus, Machine, PROVIDED, SecondLan, Wan, lan_mac, wan_mac};
 pub use place::Place;
 pub use qmp::Qmp;
 pub use segment::{Segment, Tap};

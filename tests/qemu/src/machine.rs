@@ -64,6 +64,30 @@ pub enum Wan {
 /// The LAN's network at first boot: 192.168.42.0/24.
 const FIRST_LAN: u8 = 42;
 
+/// The PCI slot of the first WAN port; the others follow.
+const WAN_SLOT: u8 = 0x10;
+/// And of the first LAN port.
+const LAN_SLOT: u8 = 0x18;
+
+/// What QEMU's provider gives to the first who asks.
+pub const PROVIDED: [u8; 4] = [10, 0, 2, 15];
+
+/// The first WAN port of the machine with this number; a machine alone has 0.
+#[must_use]
+pub const fn wan_mac(number: u8) -> [u8; 6] {
+    mac(number, WAN_SLOT)
+}
+
+/// And its first LAN port.
+#[must_use]
+pub const fn lan_mac(number: u8) -> [u8; 6] {
+    mac(number, LAN_SLOT)
+}
+
+const fn mac(number: u8, slot: u8) -> [u8; 6] {
+    [0x52, 0x54, 0x00, 0x50, number, slot]
+}
+
 /// Another network on the LAN, for when the box has moved there: 192.168.N.0/24, the box at .1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SecondLan(pub u8);
@@ -255,12 +279,12 @@ impl Machine {
         }
     }
 
-    /// WAN ports get PCI slots 0x10 and up, LAN ports 0x18 and up: the box counts its ports in this order.
+    /// The box counts its ports in the order of their PCI slots.
     fn add_networks(&self, arguments: &mut Arguments) {
-        for (index, wan) in self.wan.iter().enumerate() {
+        for (index, wan) in (0..).zip(&self.wan) {
             let id = format!("wan{index}");
-            wan.add(&id, index, arguments);
-            self.add_port(&id, 0x10 + index, arguments);
+            wan.add(&id, index.into(), arguments);
+            self.add_port(&id, WAN_SLOT + index, arguments);
         }
         if self.lan {
             let computer = computer(FIRST_LAN, self.lan_port);
@@ -270,16 +294,16 @@ impl Machine {
                 }
                 Some(segment) => arguments.shared_wire("lan0", LAN_HUB, &computer, segment),
             }
-            self.add_port("lan0", 0x18, arguments);
+            self.add_port("lan0", LAN_SLOT, arguments);
         }
         if let Some((SecondLan(network), port)) = self.second_lan {
             arguments.add("-netdev", &format!("user,id=lan1,{}", computer(network, port)));
-            self.add_port("lan1", 0x19, arguments);
+            self.add_port("lan1", LAN_SLOT + 1, arguments);
         }
     }
 
-    fn add_port(&self, id: &str, slot: usize, arguments: &mut Arguments) {
-        let mac = format!("52:54:00:50:{:02x}:{slot:02x}", self.number);
+    fn add_port(&self, id: &str, slot: u8, arguments: &mut Arguments) {
+        let mac = mac(self.number, slot).map(|byte| format!("{byte:02x}")).join(":");
         arguments.device(&format!("virtio-net-pci,id=nic-{id},netdev={id},mac={mac},addr={slot:#x},romfile="));
     }
 }

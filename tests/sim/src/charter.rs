@@ -4,7 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use ed25519_dalek::SigningKey;
 use patronus_mesh::{Roster, limit};
-use patronus_types::{IpNet, SiteId, UplinkSlot};
+use patronus_types::{
+    IpNet, SiteId, UplinkSlot,
+    ports::{DISCOVERY_PORT, SEED_PORT},
+};
 use patronus_wire::{
     Body, Bundle, Endpoint, EndpointKind, IdentityKey, NetworkKey, Roles, Seed, SignerCertificate, SiteRecord,
     Standing, TunnelKey, UplinkOffer, Validity, network_id, site_id,
@@ -14,8 +17,6 @@ use patronus_wire::{
 pub const BEGIN_S: u64 = 1_767_225_600;
 const ROOT: u32 = u32::MAX;
 const SIGNERS: u32 = u32::MAX - 100;
-/// Port of discovery.
-const LAN_PORT: u16 = 51_821;
 
 /// The secret key with this number.
 #[must_use]
@@ -59,14 +60,14 @@ pub fn address(number: u32) -> IpAddr {
 /// Where its neighbours see it.
 #[must_use]
 pub fn lan_address(number: u32) -> SocketAddr {
-    SocketAddr::new(address(number), LAN_PORT)
+    SocketAddr::new(address(number), DISCOVERY_PORT)
 }
 
 /// Where it listens if it is a seed, as a token has it.
 #[must_use]
 pub fn seed(number: u32) -> Seed {
     let host = address(number).to_string().parse().expect("an address is a host");
-    Seed { host, port: limit::SEED_PORT }
+    Seed { host, port: SEED_PORT }
 }
 
 /// What is behind it.

@@ -13,8 +13,8 @@ use std::{
     rc::Rc,
 };
 
-use patronus_mesh::{Destination, Transmit, limit};
-use patronus_types::SiteId;
+use patronus_mesh::{Destination, Transmit};
+use patronus_types::{SiteId, ports::MESH_PORT};
 use patronus_wire::{Message, Seed};
 
 use crate::{
@@ -355,7 +355,7 @@ impl Fleet {
 
     fn send(&mut self, site: u32, to: Destination, bytes: Rc<[u8]>) {
         if let Destination::Neighbour(to) = to
-            && to.port() == limit::INNER_PORT
+            && to.port() == MESH_PORT
         {
             self.meter.inner(site, bytes.len());
             return self.send_inside(site, to, &bytes);

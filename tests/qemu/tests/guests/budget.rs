@@ -56,8 +56,8 @@ fn the_root_holds_no_setuid_file_no_shell_and_nothing_that_can_be_written() -> R
     assert_eq!(set_id.len(), budgets()?.setuid_files, "{set_id:?}");
     let programs: Vec<&str> =
         files.iter().filter(|entry| entry.mode & 0o111 != 0).map(|entry| entry.path.as_str()).collect();
-    let wanted =
-        ["agent", "clock", "config", "datapath", "link", "mesh", "tunnel", "web"].map(|name| format!("/bin/{name}"));
+    let wanted = ["agent", "clock", "config", "datapath", "link", "mesh", "prober", "router", "tunnel", "web"]
+        .map(|name| format!("/bin/{name}"));
     let wanted: Vec<&str> = wanted.iter().map(String::as_str).chain(["/init"]).collect();
     let mut programs = programs;
     programs.sort_unstable();

@@ -1,6 +1,7 @@
-//! The LAN reaches the Internet through the box, with nothing configured but the first boot.
+//! The LAN reaches the Internet through the box, with nothing configured but the first boot; and what is forwarded is reached from outside.
 
 mod client;
+mod server;
 
 use std::{
     io::{Read, Write},
@@ -9,21 +10,25 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use patronus_qemu::{Image, Place, Segment, Wan};
+use patronus_qemu::{Image, PROVIDED, Place, Segment, Wan, lan_mac, wan_mac};
+use serde_json::{Value, json};
 
-use crate::story::Router;
+use crate::story::{Api, FirstBoot, Router};
 use client::Client;
+use server::Server;
 
 /// This computer, as QEMU's provider shows it.
 const THIS_COMPUTER: [u8; 4] = [10, 0, 2, 2];
 /// What is fetched.
 const BYTES: usize = 256 * 1024;
+/// Who would answer has answered by then.
+const SILENCE: Duration = Duration::from_secs(5);
 /// An emulated box on a busy computer, from its first packet.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 #[test]
 fn a_computer_on_the_lan_fetches_from_the_wan_side_through_a_box_just_switched_on() -> Result<()> {
-    let content: Vec<u8> = (0..BYTES).map(|n| (n * 7 + n / 251) as u8).collect();
+    let content = content();
     let port = serve(content.clone())?;
     let lan = Segment::new()?;
     let scratch = Place::from_env().scratch("internet")?;
@@ -31,10 +36,42 @@ fn a_computer_on_the_lan_fetches_from_the_wan_side_through_a_box_just_switched_o
     let router = Router::switch_on(scratch, machine.lan_segment(lan.path()))?;
     router.page()?;
 
-    let mut client = Client::on(&lan, [192, 168, 42, 77]);
+    let mut client = Client::on(&lan, lan_mac(0), [192, 168, 42, 77]);
     let fetched = client.fetch(THIS_COMPUTER, port, PATIENCE).context("nothing came back")?;
     ensure!(fetched == content, "{} of {BYTES} bytes, or others", fetched.len());
     Ok(())
+}
+
+#[test]
+fn a_stranger_on_the_wan_fetches_from_a_computer_on_the_lan_by_a_forwarded_port_alone() -> Result<()> {
+    let (wan, lan) = (Segment::new()?, Segment::new()?);
+    let scratch = Place::from_env().scratch("forward")?;
+    let outside = Wan::ProviderOnSegment(wan.path().to_owned());
+    let machine = Image::shipped()?.direct_machine_with("forward", &scratch, outside)?.lan_segment(lan.path());
+    let router = Router::switch_on(scratch, machine)?;
+    let page = router.page()?;
+    FirstBoot { page: &page, code: &router.claim_code()? }.claim("forwarding")?;
+    let api = Api::sign_in(&page)?;
+    let _server = Server::on(&lan, [192, 168, 42, 50], 80, content());
+    let forward = json!({ "name": "web", "protocol": "tcp", "outside": "8080", "inside": "192.168.42.50:80" });
+    api.post("/api/forwards", &forward)?;
+
+    let mut stranger = Client::on(&wan, wan_mac(0), [10, 0, 2, 77]);
+    let fetched = stranger.fetch(PROVIDED, 8080, PATIENCE).context("nothing came back")?;
+    ensure!(fetched == content(), "{} of {BYTES} bytes, or others", fetched.len());
+    let flows: Value = serde_json::from_str(&api.get("/api/flows")?)?;
+    let is_it = |flow: &Value| flow["forwarded"] == true && flow["inside"] == "192.168.42.50:80";
+    let flow = flows["flows"].as_array().and_then(|flows| flows.iter().find(|flow| is_it(flow)));
+    ensure!(flow.is_some_and(|flow| flow["outside"] == "10.0.2.15:8080"), "{flows}");
+
+    ensure!(stranger.fetch(PROVIDED, 80, SILENCE).is_none(), "the port inside is no port outside");
+    api.post("/api/forwards/remove", &json!({ "name": "web" }))?;
+    ensure!(stranger.fetch(PROVIDED, 8080, SILENCE).is_none(), "it is gone");
+    Ok(())
+}
+
+fn content() -> Vec<u8> {
+    (0..BYTES).map(|n| (n * 7 + n / 251) as u8).collect()
 }
 
 /// Gives `content` to whoever connects.

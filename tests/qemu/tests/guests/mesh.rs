@@ -5,7 +5,7 @@ mod witness;
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use patronus_qemu::{Image, Internet, Page, Place, SecondLan, Segment, Wan, person::Wishes};
 use serde_json::{Value, json};
 
@@ -44,16 +44,25 @@ fn three_sites_join_by_their_pages_and_their_lans_reach_each_other_over_two_prov
         site.wait_for_paths(2 * PATHS_TO_A_SITE)?;
     }
     println!("all tunnels are up");
+    for site in &sites {
+        site.wait_for_measurements()?;
+    }
+    println!("all paths are measured");
 
     for (from, to) in sites.iter().flat_map(|from| sites.iter().map(move |to| (from, to))) {
         if from.number != to.number {
-            let heard = from.computer.ping(&to.computer, MARK, ANSWER);
-            ensure!(heard.as_deref() == Some(MARK), "{} hears nothing from {}", from.name, to.name);
+            from.hears(to)?;
         }
     }
     println!("every LAN reaches every other");
 
     let [first, second, third] = &sites;
+    first.drain(0)?;
+    second.drain(1)?;
+    first.hears(second)?;
+    second.hears(first)?;
+    println!("also where the way there and the way back share no uplink");
+
     first.revoke(third)?;
     for site in [first, second] {
         site.wait_for_paths(PATHS_TO_A_SITE)?;
@@ -61,8 +70,7 @@ fn three_sites_join_by_their_pages_and_their_lans_reach_each_other_over_two_prov
     for (from, to) in [(first, third), (third, first), (second, third)] {
         ensure!(from.computer.ping(&to.computer, MARK, SILENCE).is_none(), "a revoked site is still reached");
     }
-    let heard = first.computer.ping(&second.computer, MARK, ANSWER);
-    ensure!(heard.as_deref() == Some(MARK), "the others lost each other");
+    first.hears(second)?;
 
     let seen = witness.end();
     println!("between the sites: {:?}", seen.kinds);
@@ -155,6 +163,60 @@ impl Site {
             ensure!(Instant::now() < deadline, "site {}: {up} of {count} paths are up: {state:#}", self.number);
             std::thread::sleep(Duration::from_secs(1));
         }
+    }
+
+    /// Until every path was measured. Emulated, a path may well look dead for a while.
+    fn wait_for_measurements(&self) -> Result<()> {
+        let (api, deadline) = (self.api()?, Instant::now() + PATIENCE);
+        let is_measured = |path: &Value| path.pointer("/quality/rtt_us").is_some_and(Value::is_u64);
+        loop {
+            let state: Value = serde_json::from_str(&api.get("/api/sdwan/paths")?)?;
+            if state.get("paths").and_then(Value::as_array).is_some_and(|paths| paths.iter().all(is_measured)) {
+                break;
+            }
+            ensure!(Instant::now() < deadline, "site {}: not all paths are measured: {state:#}", self.number);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        let metrics = api.get("/metrics")?;
+        let lines = metrics.lines().filter(|line| line.starts_with("patronus_path_rtt_seconds{")).count();
+        ensure!(lines == 2 * PATHS_TO_A_SITE, "site {}: {metrics}", self.number);
+        Ok(())
+    }
+
+    /// A ping goes there and comes back.
+    fn hears(&self, other: &Self) -> Result<()> {
+        match self.computer.ping(&other.computer, MARK, ANSWER) {
+            Some(heard) if heard == MARK => Ok(()),
+            _ => bail!("{} hears nothing from {}\n{}\n{}", self.name, other.name, self.tell()?, other.tell()?),
+        }
+    }
+
+    /// Traffic leaves by another uplink from now on.
+    fn drain(&self, slot: u8) -> Result<()> {
+        let (api, deadline) = (self.api()?, Instant::now() + PATIENCE);
+        api.post("/api/sdwan/drain", &json!({ "local": slot, "within_s": 0 }))?;
+        let uses_it = |class: &Value| class.pointer("/paths/0/local").is_some_and(|local| *local == slot);
+        loop {
+            let state: Value = serde_json::from_str(&api.get("/api/sdwan/policies")?)?;
+            let sites = state.get("sites").and_then(Value::as_array).context("no sites")?;
+            let mut classes = sites.iter().filter_map(|site| site.get("classes")?.as_array()).flatten().peekable();
+            ensure!(classes.peek().is_some(), "nothing is steered");
+            if !classes.any(uses_it) {
+                return Ok(());
+            }
+            ensure!(Instant::now() < deadline, "site {} does not leave uplink {slot}: {state:#}", self.number);
+            std::thread::sleep(Duration::from_secs(1));
+        }
+    }
+
+    /// What a router knows of how packets go, for him who looks for one that did not arrive.
+    fn tell(&self) -> Result<String> {
+        let api = self.api()?;
+        let mut told = format!("{}:", self.name);
+        for path in ["/api/status", "/api/flows", "/api/sdwan/policies", "/api/sdwan/paths"] {
+            told += &format!("\n{path} {}", api.get(path)?);
+        }
+        Ok(told)
     }
 
     fn revoke(&self, other: &Self) -> Result<()> {

@@ -6,7 +6,7 @@ use patronus_qemu::{Image, Place};
 use crate::story::{BOOT, Router};
 
 /// The services whose place the probe takes.
-const SERVICES: [&str; 7] = ["config", "link", "clock", "web", "tunnel", "datapath", "mesh"];
+const SERVICES: [&str; 9] = ["config", "link", "clock", "web", "tunnel", "datapath", "mesh", "prober", "router"];
 
 #[test]
 fn no_service_can_do_what_the_manifest_does_not_grant() -> Result<()> {

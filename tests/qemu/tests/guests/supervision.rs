@@ -15,7 +15,7 @@ use crate::story::{Api, BOOT, FirstBoot, Router};
 /// A killed service is back within this time: back-off begins at 100 ms, the machine is emulated.
 const BACK_LIMIT: Duration = Duration::from_secs(60);
 /// The services that ship, by the manifest.
-const SERVICES: [&str; 7] = ["config", "link", "clock", "web", "tunnel", "datapath", "mesh"];
+const SERVICES: [&str; 9] = ["config", "link", "clock", "web", "tunnel", "datapath", "mesh", "prober", "router"];
 
 /// A process as the agent shows it.
 #[derive(Clone, Debug, Deserialize)]
@@ -105,7 +105,9 @@ fn nothing_runs_that_the_manifest_does_not_name() -> Result<()> {
     let names: BTreeSet<&str> = processes.iter().map(|process| process.name.as_str()).collect();
     assert_eq!(
         names,
-        BTreeSet::from(["agent", "clock", "config", "datapath", "init", "link", "mesh", "tunnel", "web"]),
+        BTreeSet::from([
+            "agent", "clock", "config", "datapath", "init", "link", "mesh", "prober", "router", "tunnel", "web"
+        ]),
         "{processes:#?}"
     );
     let strays: Vec<&Process> =
@@ -128,6 +130,8 @@ fn every_service_runs_with_the_rights_of_the_manifest_and_no_others() -> Result<
         ("tunnel", 10005, 1 << 12),
         ("mesh", 10006, 0),
         ("datapath", 10007, 1 << 12 | 1 << 38 | 1 << 39),
+        ("prober", 10008, 0),
+        ("router", 10009, 0),
     ];
     for (service, uid, capabilities) in rights {
         let process = processes.iter().find(|process| process.name == service && process.parent == 1);

@@ -6,7 +6,7 @@ mod stranger;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use patronus_qemu::{Agent, Image, Place, Segment, Wan};
+use patronus_qemu::{Agent, Image, PROVIDED, Place, Segment, Wan, lan_mac, wan_mac};
 use serde_json::json;
 
 use crate::story::{BOOT, Router};
@@ -20,12 +20,7 @@ const SENDINGS: u32 = 20;
 const ARRIVAL: Duration = Duration::from_secs(2);
 /// A kernel that means to answer has answered by then.
 const SILENCE: Duration = Duration::from_secs(3);
-/// QEMU's provider gives this address to the first who asks.
-const WAN_ADDRESS: [u8; 4] = [10, 0, 2, 15];
 const LAN_ADDRESS: [u8; 4] = [192, 168, 42, 1];
-/// The machine's ports, see `Machine`: PCI slots 0x10 and 0x18.
-const WAN_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x50, 0x00, 0x10];
-const LAN_MAC: [u8; 6] = [0x52, 0x54, 0x00, 0x50, 0x00, 0x18];
 
 #[test]
 fn a_stranger_on_the_wan_gets_no_byte_from_any_of_65535_tcp_and_udp_ports() -> Result<()> {
@@ -34,11 +29,11 @@ fn a_stranger_on_the_wan_gets_no_byte_from_any_of_65535_tcp_and_udp_ports() -> R
     let mut agent = router.guest.agent(BOOT)?;
 
     // The scan itself is shown to work: on the LAN the page's port answers.
-    let insider = Stranger::on(&lan, [192, 168, 42, 77], Target::v4(LAN_MAC, LAN_ADDRESS));
+    let insider = Stranger::on(&lan, [192, 168, 42, 77], Target::v4(lan_mac(0), LAN_ADDRESS));
     insider.knock(Protocol::Tcp, 443);
     ensure!(insider.answers(SILENCE) > 0, "even the LAN gets no answer: this scan shows nothing");
 
-    let stranger = Stranger::on(&wan, [10, 0, 2, 77], Target::v4(WAN_MAC, WAN_ADDRESS));
+    let stranger = Stranger::on(&wan, [10, 0, 2, 77], Target::v4(wan_mac(0), PROVIDED));
     assert_eq!(scan(&stranger, &mut agent)?, 0, "a stranger got answers");
     Ok(())
 }
@@ -106,7 +101,7 @@ fn router_between(name: &str, wan: &Segment, lan: &Segment) -> Result<Router> {
 /// Until the WAN port has its address.
 fn wait_for_lease(agent: &mut Agent) -> Result<()> {
     let deadline = Instant::now() + BOOT;
-    let [a, b, c, d] = WAN_ADDRESS;
+    let [a, b, c, d] = PROVIDED;
     while !read(agent, "/proc/net/fib_trie")?.contains(&format!("{a}.{b}.{c}.{d}\n")) {
         ensure!(Instant::now() < deadline, "no lease on the WAN port");
         std::thread::sleep(Duration::from_millis(100));
@@ -119,8 +114,8 @@ fn link_local(agent: &mut Agent) -> Result<Target> {
     let table = read(agent, "/proc/net/if_inet6")?;
     let row = table.lines().find(|line| line.starts_with("fe80") && line.ends_with(" eth0"));
     match row.and_then(|row| row.get(..32)) {
-        Some(digits) => Ok(Target::v6(WAN_MAC, hex::decode(digits)?.try_into().ok().context("no address")?)),
-        None => Ok(Target::link_local(WAN_MAC)),
+        Some(digits) => Ok(Target::v6(wan_mac(0), hex::decode(digits)?.try_into().ok().context("no address")?)),
+        None => Ok(Target::link_local(wan_mac(0))),
     }
 }
 

@@ -10,8 +10,8 @@ use std::{
     rc::Rc,
 };
 
-use patronus_mesh::{Standing, limit};
-use patronus_types::SiteId;
+use patronus_mesh::Standing;
+use patronus_types::{SiteId, ports::MESH_PORT};
 use patronus_wire::inner_address;
 
 use super::{Coming, Fleet};
@@ -51,7 +51,7 @@ impl Fleet {
     /// Where a site is inside tunnels.
     pub(crate) fn inner(site: u32) -> SocketAddr {
         let network = patronus_wire::network_id(&charter::root());
-        SocketAddr::new(inner_address(network, charter::id(site)).into(), limit::INNER_PORT)
+        SocketAddr::new(inner_address(network, charter::id(site)).into(), MESH_PORT)
     }
 
     pub(super) fn look_at_tunnels(&mut self, site: u32) {

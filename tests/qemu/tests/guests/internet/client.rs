@@ -1,4 +1,4 @@
-//! A computer on the LAN that speaks just enough TCP to fetch something.
+//! A computer that speaks just enough TCP to fetch something.
 //!
 //! *Does*: connect, send one byte, take what comes in order, acknowledge it; ask again for what gets lost.
 //! *Spec*: RFC 9293 sections 3.5 and 3.8, without options, window scaling or anything that is only about speed.
@@ -34,9 +34,8 @@ struct Connection {
 }
 
 impl Client {
-    pub fn on(lan: &Segment, address: [u8; 4]) -> Self {
-        let (mac, gateway) = ([0x52, 0x54, 0, 0x77, 0, 1], [0x52, 0x54, 0, 0x50, 0, 0x18]);
-        Self { tap: lan.tap(), mac, gateway, address, port: 40_000 }
+    pub fn on(wire: &Segment, gateway: [u8; 6], address: [u8; 4]) -> Self {
+        Self { tap: wire.tap(), mac: [0x52, 0x54, 0, 0x77, 0, 1], gateway, address, port: 40_000 }
     }
 
     /// All that comes after the first byte, until they close.

@@ -3,16 +3,21 @@
 //! *Does*: answer ARP and pings; ping another.
 //! *Spec*: RFC 792, RFC 826.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU16, Ordering},
+    time::{Duration, Instant},
+};
 
 use etherparse::{IcmpEchoHeader, Icmpv4Type, NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
-use patronus_qemu::{Segment, Tap, arp};
+use patronus_qemu::{Segment, Tap, arp, lan_mac};
 
 /// Between two pings.
 const PING_EVERY: Duration = Duration::from_secs(1);
 /// How long one computer is listened to before the other has its turn.
 const TURN: Duration = Duration::from_millis(10);
 const TTL: u8 = 64;
+/// Each row of pings is a flow of its own.
+static NEXT_ID: AtomicU16 = AtomicU16::new(7);
 
 pub struct Computer {
     tap: Tap,
@@ -28,18 +33,18 @@ impl Computer {
             tap: lan.tap(),
             mac: [0x52, 0x54, 0x00, 0x77, number, 0x01],
             address: [192, 168, network, 77],
-            gateway: [0x52, 0x54, 0x00, 0x50, number, 0x18],
+            gateway: lan_mac(number),
         }
     }
 
     /// Pings until an answer comes; gives what the first one says.
     pub fn ping(&self, other: &Self, words: &[u8], limit: Duration) -> Option<Vec<u8>> {
         let deadline = Instant::now() + limit;
-        let (mut next, mut seq) = (Instant::now(), 0);
+        let (mut next, mut seq, id) = (Instant::now(), 0, NEXT_ID.fetch_add(1, Ordering::Relaxed));
         while Instant::now() < deadline {
             if Instant::now() >= next {
                 seq += 1;
-                self.send(other.address, Icmpv4Type::EchoRequest(IcmpEchoHeader { id: 7, seq }), words);
+                self.send(other.address, Icmpv4Type::EchoRequest(IcmpEchoHeader { id, seq }), words);
                 next += PING_EVERY;
             }
             other.listen();
