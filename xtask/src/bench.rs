@@ -4,8 +4,12 @@
 //! *Never does*: quote a figure that was not measured in this run.
 
 mod boot;
+mod datapath;
 mod debian;
+mod failover;
+mod forward;
 mod mesh;
+mod policy;
 mod report;
 mod tunnel;
 
@@ -25,8 +29,16 @@ pub struct BenchArgs {
 enum Benchmark {
     /// From power to page: times, sizes, memory, processes.
     Boot(boot::BootArgs),
+    /// The datapath's verdict about one packet: nanoseconds, by flows and rules.
+    Datapath,
+    /// Paths that fail: for how long traffic is interrupted, and how often a good one is left, against other daemons.
+    Failover(failover::FailoverArgs),
+    /// Between LAN and Internet: packets, throughput, processor time, against the kernel's own filters.
+    Forward(forward::ForwardArgs),
     /// Membership: signatures, announcements, memory, the time that a new site takes.
     Mesh(mesh::MeshArgs),
+    /// Paths for packets between sites: decisions, and the time to compile a policy.
+    Policy(policy::PolicyArgs),
     /// Tunnels between two sites: throughput, processor time, round trips, against other implementations.
     Tunnel(tunnel::TunnelArgs),
 }
@@ -38,7 +50,11 @@ enum Benchmark {
 pub fn bench(workspace: &Workspace, args: &BenchArgs) -> Result<()> {
     match &args.benchmark {
         Benchmark::Boot(args) => boot::run(workspace, args),
+        Benchmark::Datapath => datapath::run(workspace),
+        Benchmark::Failover(args) => failover::run(workspace, args),
+        Benchmark::Forward(args) => forward::run(workspace, args),
         Benchmark::Mesh(args) => mesh::run(workspace, args),
+        Benchmark::Policy(args) => policy::run(workspace, args),
         Benchmark::Tunnel(args) => tunnel::run(workspace, args),
     }
 }

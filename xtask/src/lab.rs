@@ -1,4 +1,4 @@
-//! `lab`: whole sites on this machine, for people: up, status, down.
+//! `lab`: whole sites on this machine, for people: up, status, down, demo.
 //!
 //! *Does*: build the services and the lab, then hand over.
 //! *Never does*: anything that `tests/lab` does.
@@ -8,18 +8,29 @@ use std::{os::unix::process::CommandExt, path::PathBuf, process::Command};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::{build::packages, workspace::Workspace};
+use crate::{
+    build::{ebpf, packages},
+    workspace::Workspace,
+};
 
 /// Namespaces, and services without some rights.
 pub(crate) const PACKAGES: &[&str] = &["iproute2", "util-linux"];
-/// The services of a whole site, and the lab.
-const CRATES: [&str; 5] = ["patronus-config", "patronus-link", "patronus-tunnel", "patronus-mesh", "patronus-lab"];
+/// The services of a whole site.
+pub(crate) const SERVICES: [&str; 7] = [
+    "patronus-config",
+    "patronus-link",
+    "patronus-tunnel",
+    "patronus-mesh",
+    "patronus-prober",
+    "patronus-router",
+    "patronus-datapath",
+];
 
 /// What a person can choose: see `./scripts/lab help`.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub struct LabArgs {
-    /// `up [--sites N] [--uplinks M] [--one-lan]`, `status [--json]`, `down`.
+    /// `up [--sites N] [--uplinks M] [--one-lan]`, `status [--json]`, `down`, `demo [--record FILE]`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     task: Vec<String>,
 }
@@ -43,9 +54,11 @@ pub fn lab(workspace: &Workspace, args: &LabArgs) -> Result<()> {
 /// # Errors
 /// If they do not build.
 pub(crate) fn build(workspace: &Workspace) -> Result<PathBuf> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
-    cargo.args(["build", "--quiet", "--bins"]).args(CRATES.iter().flat_map(|name| ["--package", name]));
+    ebpf::object(workspace)?;
+    let mut cargo = workspace.cargo();
+    cargo
+        .args(["build", "--quiet", "--bins"])
+        .args(SERVICES.iter().chain(["patronus-lab"].iter()).flat_map(|name| ["--package", name]));
     ensure!(cargo.status()?.success(), "the services do not build");
     Ok(workspace.target.join("debug"))
 }

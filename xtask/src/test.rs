@@ -9,6 +9,8 @@ mod sites;
 mod tally;
 mod unit;
 
+use std::time::Instant;
+
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
@@ -52,6 +54,13 @@ enum Group {
     Qemu,
 }
 
+impl Group {
+    /// As it is typed.
+    fn name(self) -> String {
+        self.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+}
+
 /// Runs the command.
 ///
 /// # Errors
@@ -59,8 +68,10 @@ enum Group {
 pub fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     let groups = if args.groups.is_empty() { Group::value_variants() } else { &args.groups };
     let mut tally = Tally::new(args.filter.as_deref());
+    let mut took = Vec::new();
     for group in groups {
-        println!("\n== {} ==", group.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned()));
+        let (name, began) = (group.name(), Instant::now());
+        println!("\n== {name} ==");
         let run = match group {
             Group::Unit => unit::run(workspace, &mut tally),
             Group::Sim => sites::simulate(workspace, args, &mut tally),
@@ -72,8 +83,10 @@ pub fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
         if let Err(error) = run {
             tally.fail(&format!("group {group:?} could not run"), &format!("{error:#}"));
         }
+        took.push(format!("{name} {} s", began.elapsed().as_secs()));
     }
     tally.show_failures();
+    println!("took {}", took.join(", "));
     println!("{tally}");
     if tally.failed() > 0 {
         // The count is the last line: no error message behind it.

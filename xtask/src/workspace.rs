@@ -2,7 +2,10 @@
 //!
 //! *Does*: finds the directories once and hands out paths. *Never does*: create or delete any of them.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 use anyhow::{Context as _, Result};
 
@@ -38,6 +41,20 @@ impl Workspace {
             }
         };
         Ok(Self { root: root.to_owned(), target, cache })
+    }
+
+    /// A Cargo that works here and builds where this program was built. What the Cargo that started this program said of it is not passed on: build scripts
+    /// that ask for it would run anew, and with them half of all crates be compiled anew, whenever somebody else asks for the same.
+    #[must_use]
+    pub fn cargo(&self) -> Command {
+        let mut command = Command::new(env!("CARGO"));
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+                command.env_remove(name);
+            }
+        }
+        command
     }
 
     /// The version in the root `Cargo.toml`, which is the version of the image.

@@ -47,8 +47,7 @@ pub(super) fn run(workspace: &Workspace, args: &MeshArgs) -> Result<()> {
 
 /// As in the image.
 fn build(workspace: &Workspace) -> Result<()> {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target);
+    let mut cargo = workspace.cargo();
     cargo.args(["build", "--quiet", "--release", "--package", "patronus-sim", "--bin", "patronus-measure"]);
     ensure!(cargo.status()?.success(), "it does not build");
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::Serialize;
 
 use crate::workspace::Workspace;
@@ -10,17 +10,17 @@ use crate::workspace::Workspace;
 /// The runs of one benchmark, by figure, as they come.
 #[derive(Debug, Default)]
 pub(super) struct Runs {
-    order: Vec<&'static str>,
-    values: BTreeMap<&'static str, (&'static str, Vec<f64>)>,
+    order: Vec<String>,
+    values: BTreeMap<String, (String, Vec<f64>)>,
 }
 
 impl Runs {
     /// Notes one measured value of a figure.
-    pub(super) fn note(&mut self, figure: &'static str, unit: &'static str, value: f64) {
-        if !self.order.contains(&figure) {
-            self.order.push(figure);
+    pub(super) fn note(&mut self, figure: &str, unit: &str, value: f64) {
+        if !self.order.iter().any(|known| known == figure) {
+            self.order.push(figure.to_owned());
         }
-        self.values.entry(figure).or_insert_with(|| (unit, Vec::new())).1.push(value);
+        self.values.entry(figure.to_owned()).or_insert_with(|| (unit.to_owned(), Vec::new())).1.push(value);
     }
 }
 
@@ -35,11 +35,15 @@ pub(super) struct Report {
 /// One figure of ours, and how it compares.
 #[derive(Debug, Serialize)]
 struct Figure {
-    name: &'static str,
-    unit: &'static str,
+    name: String,
+    /// Whose, if rivals have rows of their own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    unit: String,
     runs: usize,
     median: f64,
     min: f64,
+    p99: f64,
     max: f64,
     /// The rival's median divided by ours, and the other way round for rates: how many times smaller or faster we are.
     ratio: Option<f64>,
@@ -55,24 +59,43 @@ impl Report {
 
     /// The same with several rivals: a row for each.
     pub(super) fn against(command: &str, ours: &Runs, rivals: &[(&str, &Runs)]) -> Result<Self> {
-        let rows =
-            |name: &&'static str| rivals.iter().map(|rival| figure(name, ours, Some(*rival))).collect::<Vec<_>>();
+        // A rival that has no such figure has no row.
+        let rows = |name: &String| {
+            let with = rivals.iter().filter(|(_, runs)| runs.values.contains_key(name));
+            with.map(|rival| figure(name, ours, Some(*rival))).collect::<Vec<_>>()
+        };
         let figures = ours.order.iter().flat_map(rows).collect::<Result<_>>()?;
+        Ok(Self { machine: machine()?, command: command.to_owned(), figures })
+    }
+
+    /// The same with rows for the rivals' runs, too: what counts is not only the middle.
+    pub(super) fn side_by_side(command: &str, all: &[(&str, Runs)]) -> Result<Self> {
+        let Some((_, ours)) = all.first() else { bail!("nobody ran") };
+        let of_all = |name: &String| {
+            let with = all.iter().filter(|(_, runs)| runs.values.contains_key(name));
+            let row =
+                |(by, runs): &(&str, Runs)| Ok(Figure { by: Some((*by).to_owned()), ..figure(name, runs, None)? });
+            with.map(row).collect::<Vec<_>>()
+        };
+        let figures = ours.order.iter().flat_map(of_all).collect::<Result<_>>()?;
         Ok(Self { machine: machine()?, command: command.to_owned(), figures })
     }
 
     /// Prints the table.
     pub(super) fn show(&self) {
         println!("\n{}\n{}\n", self.machine, self.command);
-        println!("{:<22} {:>5} {:>11} {:>11} {:>11}  {:<10} ratio", "figure", "runs", "median", "min", "max", "unit");
+        println!(
+            "{:<26} {:>5} {:>11} {:>11} {:>11} {:>11}  {:<10} ratio",
+            "figure", "runs", "median", "min", "p99", "max", "unit"
+        );
         for figure in &self.figures {
-            let ratio = match (figure.ratio, &figure.ratio_to) {
-                (Some(ratio), Some(rival)) => format!("{ratio:.1}x {rival}"),
-                _ => String::new(),
+            let ratio = match (figure.ratio, &figure.ratio_to, &figure.by) {
+                (Some(ratio), Some(rival), _) => format!("{ratio:.1}x {rival}"),
+                (_, _, by) => by.clone().unwrap_or_default(),
             };
             println!(
-                "{:<22} {:>5} {:>11.2} {:>11.2} {:>11.2}  {:<10} {ratio}",
-                figure.name, figure.runs, figure.median, figure.min, figure.max, figure.unit
+                "{:<26} {:>5} {:>11.2} {:>11.2} {:>11.2} {:>11.2}  {:<10} {ratio}",
+                figure.name, figure.runs, figure.median, figure.min, figure.p99, figure.max, figure.unit
             );
         }
     }
@@ -87,16 +110,18 @@ impl Report {
     }
 }
 
-fn figure(name: &'static str, ours: &Runs, rival: Option<(&str, &Runs)>) -> Result<Figure> {
+fn figure(name: &str, ours: &Runs, rival: Option<(&str, &Runs)>) -> Result<Figure> {
     let (unit, values) = ours.values.get(name).context("a figure without runs")?;
     let median_ours = median(values);
     let of_rival = rival.and_then(|(rival, runs)| Some((rival.to_owned(), median(&runs.values.get(name)?.1))));
     Ok(Figure {
-        name,
-        unit,
+        name: name.to_owned(),
+        by: None,
+        unit: unit.clone(),
         runs: values.len(),
         median: median_ours,
         min: values.iter().copied().fold(f64::INFINITY, f64::min),
+        p99: p99(values),
         max: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
         ratio: of_rival
             .as_ref()
@@ -121,6 +146,13 @@ fn median(values: &[f64]) -> f64 {
     } else {
         middle(half)
     }
+}
+
+/// The smallest value that 99 of a hundred do not exceed.
+fn p99(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get((sorted.len() * 99).div_ceil(100).saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// Processor, number of processors, memory, kernel, emulator.
@@ -148,6 +180,14 @@ mod tests {
         assert!((median(&[3.0, 1.0, 2.0]) - 2.0).abs() < f64::EPSILON);
         assert!((median(&[4.0, 1.0, 2.0, 3.0]) - 2.5).abs() < f64::EPSILON);
         assert!(median(&[]).is_nan());
+    }
+
+    #[test]
+    fn one_of_a_hundred_exceeds_the_99th_percentile() {
+        let values = |count: u32| (1..=count).map(f64::from).collect::<Vec<_>>();
+        assert!((p99(&values(200)) - 198.0).abs() < f64::EPSILON);
+        assert!((p99(&values(3)) - 3.0).abs() < f64::EPSILON);
+        assert!(p99(&[]).is_nan());
     }
 
     #[test]

@@ -8,7 +8,7 @@
 mod load;
 mod pair;
 
-use std::{path::PathBuf, process::Command};
+use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 use clap::Args;
@@ -72,8 +72,8 @@ pub(super) fn run(workspace: &Workspace, args: &TunnelArgs) -> Result<()> {
 /// As it is in the image.
 fn build(workspace: &Workspace) -> Result<PathBuf> {
     progress::step("build the tunnel", || {
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.current_dir(&workspace.root).args(["build", "--quiet", "--release", "--package", "patronus-tunnel"]);
+        let mut cargo = workspace.cargo();
+        cargo.args(["build", "--quiet", "--release", "--package", "patronus-tunnel"]);
         ensure!(cargo.status()?.success(), "the tunnel does not build");
         Ok(())
     })?;

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use serde::Deserialize;
@@ -94,12 +93,12 @@ fn programs_of(manifest: &str) -> Result<BTreeMap<String, String>> {
 }
 
 fn compile(workspace: &Workspace, packages: &BTreeSet<String>) -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(&workspace.root).args(["build", "--release", "--locked", "--target", TARGET]);
+    let mut cargo = workspace.cargo();
+    cargo.args(["build", "--release", "--locked", "--target", TARGET]);
     for package in packages {
         cargo.args(["-p", package]);
     }
-    cargo.env("CARGO_TARGET_DIR", &workspace.target).env("CARGO_ENCODED_RUSTFLAGS", rust_flags(workspace)?);
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", rust_flags(workspace)?);
     // C code in dependencies: no build paths either.
     let prefixes = path_prefixes(workspace)?;
     let c_flags: Vec<String> = prefixes.iter().map(|(from, to)| format!("-ffile-prefix-map={from}={to}")).collect();

@@ -58,16 +58,8 @@ fn components(workspace: &Workspace, parts: &Parts) -> Result<Vec<Component>> {
 
 /// The crates that are linked into the programs: no build scripts, no macros, no test helpers.
 fn crates(workspace: &Workspace, packages: &BTreeSet<String>) -> Result<Vec<Component>> {
-    let mut tree = Command::new("cargo");
-    tree.current_dir(&workspace.root).args([
-        "tree",
-        "--locked",
-        "--quiet",
-        "-e",
-        "normal,no-proc-macro",
-        "--prefix",
-        "none",
-    ]);
+    let mut tree = workspace.cargo();
+    tree.args(["tree", "--locked", "--quiet", "-e", "normal,no-proc-macro", "--prefix", "none"]);
     tree.args(["--target", "x86_64-unknown-linux-gnu", "--no-dedupe", "-f", "{p}|{l}"]);
     for package in packages {
         tree.args(["-p", package]);

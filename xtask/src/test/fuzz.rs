@@ -56,7 +56,7 @@ fn targets(workspace: &Workspace) -> Result<Vec<String>> {
 
 /// Cargo takes the options of the counters from the directory it runs in; they must not come from the environment as well.
 fn build(workspace: &Workspace) -> Result<()> {
-    let mut cargo = Command::new(env!("CARGO"));
+    let mut cargo = workspace.cargo();
     cargo.args(["build", "--quiet", "--release", "--locked", "--bins"]).current_dir(workspace.root.join("tests/fuzz"));
     cargo.env("CARGO_TARGET_DIR", workspace.target.join("fuzz")).env_remove("RUSTFLAGS");
     ensure!(cargo.status()?.success(), "cannot build the fuzz targets");

@@ -25,9 +25,8 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     reproduce.env("CARGO_TARGET_DIR", &workspace.target).arg("reproduce");
     tally.check("two_builds_of_one_commit_in_two_directories_are_the_same_bytes", &mut reproduce)?;
     let cargo = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO"));
-        command.current_dir(&workspace.root).arg("test").args(arguments);
-        command.env("CARGO_TARGET_DIR", &workspace.target).env("RUST_BACKTRACE", "0").args(tally.filter());
+        let mut command = workspace.cargo();
+        command.arg("test").args(arguments).env("RUST_BACKTRACE", "0").args(tally.filter());
         command
     };
     let mut guests = cargo(&["--package", "patronus-qemu", "--test", "guests"]);

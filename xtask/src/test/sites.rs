@@ -45,7 +45,7 @@ pub(super) fn lab(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
 }
 
 fn cargo(workspace: &Workspace, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO"));
-    command.current_dir(&workspace.root).env("CARGO_TARGET_DIR", &workspace.target).args(arguments);
+    let mut command = workspace.cargo();
+    command.args(arguments);
     command
 }

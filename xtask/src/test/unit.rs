@@ -15,9 +15,9 @@ use crate::{
 const MACHINES: &str = "patronus-qemu";
 /// Crates whose tests other groups run: `qemu`, `sim` and `lab`.
 const OF_OTHER_GROUPS: [&str; 4] = [MACHINES, "patronus-interop", "patronus-sim", "patronus-lab"];
-/// Tools of the tests: a browser for the pages, partition tables to compare with, network namespaces, other users, another WireGuard.
+/// Tools of the tests: a browser for the pages, partition tables to compare with, network namespaces, another NAT, other users, another WireGuard.
 const PACKAGES: &[&str] =
-    &["chromium-headless-shell", "gdisk", "iproute2", "util-linux", "wireguard-go", "wireguard-tools"];
+    &["chromium-headless-shell", "gdisk", "iproute2", "nftables", "util-linux", "wireguard-go", "wireguard-tools"];
 /// Pinned like every other dependency.
 const DENY_VERSION: &str = "0.20.2";
 
@@ -27,11 +27,18 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     packages::ensure(PACKAGES)?;
     ebpf::object(workspace)?;
     let cargo = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO"));
-        command.current_dir(&workspace.root).args(arguments);
+        let mut command = workspace.cargo();
+        command.args(arguments);
         command
     };
     tally.check("the_source_is_formatted", &mut cargo(&["fmt", "--all", "--check"]))?;
+    // Workspaces of their own.
+    for (name, manifest) in [
+        ("the_programs_are_formatted", "--manifest-path=ebpf/programs/Cargo.toml"),
+        ("the_fuzz_targets_are_formatted", "--manifest-path=tests/fuzz/Cargo.toml"),
+    ] {
+        tally.check(name, &mut cargo(&["fmt", manifest, "--check"]))?;
+    }
     tally.check(
         "clippy_finds_nothing",
         &mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
@@ -73,7 +80,7 @@ fn install_deny(workspace: &Workspace) -> Result<std::path::PathBuf> {
     let root = workspace.cache.join(format!("tools/cargo-deny-{DENY_VERSION}"));
     let tool = root.join("bin/cargo-deny");
     if !tool.is_file() {
-        let mut install = Command::new(env!("CARGO"));
+        let mut install = workspace.cargo();
         install.args([
             "install",
             "cargo-deny",

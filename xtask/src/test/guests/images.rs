@@ -35,7 +35,7 @@ ready_within_ms = 20000
 stop_within_ms = 1000
 "#;
 /// Services whose sandbox the probe tries.
-const CONFINED: [&str; 7] = ["config", "link", "clock", "web", "tunnel", "datapath", "mesh"];
+const CONFINED: [&str; 9] = ["config", "link", "clock", "web", "tunnel", "datapath", "mesh", "prober", "router"];
 
 /// Builds all of them; those that are built already cost nothing.
 pub(super) fn build(workspace: &Workspace) -> Result<()> {
