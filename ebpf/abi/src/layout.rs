@@ -76,6 +76,7 @@ pub const LAYOUT: u64 = hash(&[
     steer::SIZES[1],
     steer::SIZES[2],
     steer::SIZES[3],
+    steer::SIZES[4],
     size_of::<TwinKey>(),
 ]);
 

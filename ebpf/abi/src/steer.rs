@@ -16,8 +16,10 @@ pub const PREFIXES: u32 = 65_536;
 pub const RULES: u32 = 64 * RULE_WORDS as u32;
 /// Words of 64 rules.
 pub const RULE_WORDS: usize = 16;
-/// Different sets of rules that ports, and marks with a protocol, can match.
-pub const RULE_SETS: u32 = 2560;
+/// Different sets of rules that ports, prefixes, and marks with a protocol, can match.
+pub const RULE_SETS: u32 = 3072;
+/// Prefixes that rules name, and the one of all addresses; in both halves.
+pub const RULE_PREFIXES: u32 = 512 * HALVES;
 /// Ports in one entry of their table.
 pub const PORTS_OF_ENTRY: u32 = 4;
 /// Entries of that table.
@@ -59,6 +61,14 @@ pub struct Prefix {
     pub bits: u32,
     /// IPv4 address as it goes over the wire.
     pub address: [u8; 4],
+}
+
+/// A prefix that rules name: key of another trie. Its half stands before the address, and its eight bits count.
+#[must_use]
+#[inline(always)]
+pub const fn rule_prefix(half: u32, address: [u8; 4]) -> [u8; 5] {
+    let [a, b, c, d] = address;
+    [half as u8, a, b, c, d]
 }
 
 /// The paths of one class to one site. All zero: the kernel routes.
@@ -121,8 +131,13 @@ pub struct Stuck {
 }
 
 /// Part of the hash of all layouts.
-pub(crate) const SIZES: [usize; 4] =
-    [size_of::<Prefix>(), size_of::<Group>(), size_of::<Stuck>(), GROUP_PATHS * 1000 + RULE_WORDS];
+pub(crate) const SIZES: [usize; 5] = [
+    size_of::<Prefix>(),
+    size_of::<Group>(),
+    size_of::<Stuck>(),
+    GROUP_PATHS * 1000 + RULE_WORDS,
+    (RULE_SETS + RULE_PREFIXES) as usize,
+];
 
 const _: () = {
     assert!(size_of::<Prefix>() == 8);

@@ -37,6 +37,8 @@ pub trait Steering {
     fn site(&self, address: u32) -> Option<u32>;
     /// The number of the set of rules that a port matches.
     fn rules_of_port(&self, half: u32, port: u16) -> u32;
+    /// The number of the set of rules that an address matches; `None`: no rule names prefixes.
+    fn rules_of_address(&self, half: u32, address: u32) -> Option<u32>;
     /// The number of the set of rules that a mark matches.
     fn rules_of_mark(&self, half: u32, mark: u32) -> u32;
     /// One word of a set of rules.
@@ -106,11 +108,16 @@ pub fn classify<T: Steering>(packet: &Packet, half: u32, tables: &T) -> u32 {
     };
     let mark = tables.rules_of_mark(half, kind << 6 | u32::from(packet.dscp & 63));
     let (source, destination) = (tables.rules_of_port(half, ports.0), tables.rules_of_port(half, ports.1));
+    let from = tables.rules_of_address(half, packet.source.address);
+    let to = tables.rules_of_address(half, packet.destination.address);
     for word in 0..RULE_WORDS as u32 {
         let by_port = tables.rules(half, source, word) | tables.rules(half, destination, word);
-        let both = by_port & tables.rules(half, mark, word);
-        if both != 0 {
-            return tables.class(half, word * 64 + lowest(both));
+        let mut all = by_port & tables.rules(half, mark, word);
+        if let (Some(from), Some(to)) = (from, to) {
+            all &= tables.rules(half, from, word) | tables.rules(half, to, word);
+        }
+        if all != 0 {
+            return tables.class(half, word * 64 + lowest(all));
         }
     }
     CLASSES - 1

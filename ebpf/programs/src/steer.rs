@@ -14,8 +14,8 @@ use aya_ebpf::{
 use patronus_ebpf_abi::{
     FlowKey, Reason,
     steer::{
-        CLASSES, Group, HALVES, MARKS, PATHS as MOST_PATHS, PORT_ENTRIES, PORTS_OF_ENTRY, PREFIXES, RULE_SETS,
-        RULE_WORDS, RULES, RuleSet, SITES as MOST_SITES, STEER_FIRST, Stuck,
+        CLASSES, Group, HALVES, MARKS, PATHS as MOST_PATHS, PORT_ENTRIES, PORTS_OF_ENTRY, PREFIXES, RULE_PREFIXES,
+        RULE_SETS, RULE_WORDS, RULES, RuleSet, SITES as MOST_SITES, STEER_FIRST, Stuck, rule_prefix,
     },
 };
 use patronus_ebpf_core::{
@@ -36,6 +36,8 @@ static SITES: LpmTrie<[u8; 4], u32> = LpmTrie::pinned(PREFIXES, BPF_F_NO_PREALLO
 static STEERING: Array<u32> = Array::pinned(1, 0);
 #[map(name = "PORT_RULES")]
 static PORT_RULES: Array<[u16; PORTS_OF_ENTRY as usize]> = Array::pinned(PORT_ENTRIES * HALVES, 0);
+#[map(name = "PREFIX_RULES")]
+static PREFIX_RULES: LpmTrie<[u8; 5], u32> = LpmTrie::pinned(RULE_PREFIXES, BPF_F_NO_PREALLOC);
 #[map(name = "MARK_RULES")]
 static MARK_RULES: Array<u32> = Array::pinned(MARKS * HALVES, 0);
 #[map(name = "RULE_SETS")]
@@ -125,6 +127,11 @@ impl Steering for Maps {
         let port = u32::from(port);
         let Some(entry) = PORT_RULES.get(half * PORT_ENTRIES + port / PORTS_OF_ENTRY) else { return 0 };
         u32::from(entry[(port % PORTS_OF_ENTRY) as usize])
+    }
+
+    #[inline(always)]
+    fn rules_of_address(&self, half: u32, address: u32) -> Option<u32> {
+        PREFIX_RULES.get(&Key::new(40, rule_prefix(half, address.to_be_bytes()))).copied()
     }
 
     #[inline(always)]

@@ -4,16 +4,18 @@
 #[path = "support/memory.rs"]
 mod memory;
 
+use std::net::Ipv4Addr;
+
 use memory::{Memory, packet};
 use patronus_ebpf_abi::{
     Endpoint, Reason,
-    steer::{STICKY, STRICT, mode},
+    steer::{RULE_PREFIXES, RULE_SETS, STICKY, STRICT, mode},
 };
 use patronus_ebpf_core::{
     Packet, Parsed, Shape,
     steer::{Steered, classify, steer},
 };
-use patronus_types::{Class, ClassRule, Dscp, PortRange, RuleProtocol};
+use patronus_types::{Class, ClassRule, Dscp, Ipv4Net, Limit, Policy, PortRange, RuleProtocol, Traffic};
 use proptest::prelude::*;
 
 fn any_rule() -> impl Strategy<Value = ClassRule> {
@@ -26,43 +28,61 @@ fn any_rule() -> impl Strategy<Value = ClassRule> {
     ]);
     let range = (1_u16..40, 0_u16..10).prop_map(|(first, more)| PortRange::new(first, first + more).unwrap());
     let dscp = prop::collection::vec((0_u8..8).prop_map(|number| Dscp::try_from(number).unwrap()), 0..3);
-    (class, protocol, prop::collection::vec(range, 0..3), dscp).prop_map(|(class, protocol, ports, dscp)| ClassRule {
-        class,
-        protocol,
-        ports,
-        dscp,
-    })
+    let prefixes = prop::collection::vec(any_prefix(), 0..3);
+    (class, protocol, prefixes, prop::collection::vec(range, 0..3), dscp)
+        .prop_map(|(class, protocol, prefixes, ports, dscp)| ClassRule { class, protocol, prefixes, ports, dscp })
+}
+
+/// Few addresses and all lengths, so that prefixes lie in each other; host bits may be set.
+fn any_prefix() -> impl Strategy<Value = Ipv4Net> {
+    (any_address(), 0_u8..=32).prop_map(|(address, bits)| Ipv4Net::new(address, bits).unwrap())
+}
+
+fn any_address() -> impl Strategy<Value = Ipv4Addr> {
+    (0_u8..2, 0_u8..3, 0_u8..4).prop_map(|(net, subnet, host)| Ipv4Addr::new(10, net, subnet << 6, host << 5))
 }
 
 proptest! {
     #[test]
     fn what_is_compiled_says_what_the_rules_say(
         rules in prop::collection::vec(any_rule(), 0..150),
-        packets in prop::collection::vec((0_usize..3, 0_u16..50, 0_u16..50, 0_u8..10), 1..200),
+        packets in prop::collection::vec(
+            (0_usize..3, (any_address(), any_address()), (0_u16..50, 0_u16..50), 0_u8..10), 1..200),
     ) {
         let memory = Memory::new(&rules);
-        for (protocol, source, destination, dscp) in packets {
+        for (protocol, (source, destination), ports, dscp) in packets {
             let protocol = [1, 6, 17][protocol];
-            let ports = (protocol != 1).then_some((source, destination));
-            let first = rules.iter().find(|rule| rule.matches(protocol, ports, dscp));
+            let addresses = (source.into(), destination.into());
+            let traffic = Traffic { protocol, addresses, ports: (protocol != 1).then_some(ports), dscp };
+            let first = rules.iter().find(|rule| rule.matches(&traffic));
             let meant = first.map_or(Class::Other, |rule| rule.class);
-            let compiled = classify(&packet(protocol, (source, destination), dscp), 1, &&memory);
+            let mut packet = packet(protocol, ports, dscp);
+            (packet.source.address, packet.destination.address) = (source.to_bits(), destination.to_bits());
+            let compiled = classify(&packet, 1, &&memory);
             prop_assert_eq!(compiled as usize, meant.number());
         }
     }
 }
 
 #[test]
-fn a_thousand_rules_with_ports_of_their_own_fit() {
+fn as_many_rules_ports_and_prefixes_as_a_document_may_have_fit() {
+    let is_with_prefix = |number: u16| usize::from(number) < Limit::CLASS_PREFIXES;
+    let prefix = |number: u16| Ipv4Net::new((0x0b00_0000 + (u32::from(number) << 8)).into(), 24).unwrap();
     let rule = |number: u16| ClassRule {
         ports: vec![PortRange::new(1 + number * 3, 2 + number * 3).unwrap()],
+        prefixes: is_with_prefix(number).then(|| prefix(number)).into_iter().collect(),
         ..ClassRule::new(Class::ALL[usize::from(number) % 8])
     };
-    let rules: Vec<ClassRule> = (0..1000).map(rule).collect();
+    let mut rules: Vec<ClassRule> = (0..Limit::CLASS_RULES as u16).map(rule).collect();
+    rules.extend(Policy::default().all_rules());
     let memory = Memory::new(&rules);
-    for (number, rule) in (0_u16..).zip(&rules) {
-        let found = classify(&packet(6, (2 + number * 3, 0), 0), 1, &&memory);
-        assert_eq!(found as usize, rule.class.number());
+    assert!(
+        memory.classes.sets.len() <= RULE_SETS as usize && memory.classes.prefixes.len() <= RULE_PREFIXES as usize / 2
+    );
+    for (number, rule) in (0..Limit::CLASS_RULES as u16).zip(&rules) {
+        let mut packet = packet(6, (2 + number * 3, 0), 0);
+        packet.source.address = prefix(number).addr().to_bits() + 9;
+        assert_eq!(classify(&packet, 1, &&memory) as usize, rule.class.number());
     }
 }
 

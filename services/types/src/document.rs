@@ -32,6 +32,8 @@ impl Limit {
     pub const CLASS_RULES: usize = 1000;
     /// Ranges of ports of all rules together.
     pub const CLASS_PORT_RANGES: usize = 1000;
+    /// Prefixes of all these rules together.
+    pub const CLASS_PREFIXES: usize = 500;
     /// Time servers.
     pub const CLOCK_SERVERS: usize = 8;
     /// STUN servers; each uplink asks them all.

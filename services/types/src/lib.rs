@@ -27,7 +27,9 @@ pub use host_port::{HostPort, InvalidHostPort};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use name::{ForwardName, HostName, InvalidName, PortName, RuleName, SiteName, TimeZoneName, UplinkName};
 pub use network::NetworkId;
-pub use policy::{ClassPolicy, ClassRule, Dscp, Failback, OnViolation, Policy, Preset, Sla, Strategy, Treatment};
+pub use policy::{
+    ClassPolicy, ClassRule, Dscp, Failback, OnViolation, Policy, Preset, Sla, Strategy, Traffic, Treatment,
+};
 pub use ports::{InvalidPorts, PortRange, Transport};
 pub use root::{InvalidRootSecret, RootSecret};
 pub use rule::{Action, Rule, RuleProtocol, RuleZone};

@@ -9,7 +9,7 @@ mod rule;
 
 use std::collections::BTreeMap;
 
-pub use rule::{ClassRule, Dscp};
+pub use rule::{ClassRule, Dscp, Traffic};
 use serde::{Deserialize, Serialize};
 
 use crate::{Class, UplinkName};

@@ -22,7 +22,7 @@ use patronus_lab::{
     impair::Settings,
     relay::Direction,
 };
-use patronus_types::{Class, Strategy};
+use patronus_types::{Class, ClassRule, Strategy};
 
 const UPLINKS: u8 = 3;
 const PATHS: usize = 9;
@@ -210,6 +210,33 @@ fn a_failure_needs_no_decision_and_without_any_service_the_kernel_routes() {
     net.sites[0].kill("prober");
     let seen = stream(&net, ANY, 9, "prober is dead, too: leases run out", || ());
     assert!(seen.goes_on && seen.arrived * 10 > seen.sent * 9, "{seen:?}");
+}
+
+#[test]
+fn what_goes_to_a_prefix_is_of_its_class_and_keeps_to_the_uplinks_of_that() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut net = founded();
+    let of_others = first(&net.sites[0], Class::Other).local.number();
+    let only = (0..UPLINKS).find(|line| *line != of_others).unwrap();
+    let host = format!("{}/32", net.sites[1].host_address()).parse().unwrap();
+    net.sites[0].configure(|document| {
+        let name = document.uplinks[usize::from(only)].name.clone();
+        document.policy.classes.entry(Class::Backup).or_default().uplinks = vec![name];
+        document.policy.rules = vec![ClassRule { prefixes: vec![host], ..ClassRule::new(Class::Backup) }];
+    });
+    let from = &net.sites[0];
+    let is_by_it = |state: &State| way(state, Class::Backup).is_some_and(|way| way.local.number() == only);
+    from.wait_for_router("its own uplink", is_by_it);
+    let seen = stream(&net, ANY, 2, "by the one uplink", || ());
+    assert!(seen.goes_on && from.not_carried("no-allowed-path") == 0, "{seen:?}");
+
+    let seen = stream(&net, ANY, 3, "and that is pulled", || net.pull(1, only));
+    assert!(!seen.goes_on && from.not_carried("no-allowed-path") > 0, "{seen:?}");
+    net.sites[0].configure(|document| document.policy.rules.clear());
+    let from = &net.sites[0];
+    from.wait_for_router("no rule", |state| state.rules.iter().all(|rule| rule.prefixes.is_empty()));
+    let seen = stream(&net, ANY, 3, "of no class again", || ());
+    assert!(seen.goes_on, "{seen:?}");
 }
 
 #[test]

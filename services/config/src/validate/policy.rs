@@ -19,6 +19,11 @@ pub(super) fn check(document: &Document, findings: &mut Findings) {
             format!("{ranges} ranges of ports; at most {} are allowed in all rules", Limit::CLASS_PORT_RANGES);
         findings.add("too-many-class-ports", "policy.rule", message);
     }
+    let prefixes: usize = policy.rules.iter().map(|rule| rule.prefixes.len()).sum();
+    if prefixes > Limit::CLASS_PREFIXES {
+        let message = format!("{prefixes} prefixes; at most {} are allowed in all rules", Limit::CLASS_PREFIXES);
+        findings.add("too-many-class-prefixes", "policy.rule", message);
+    }
     for (class, wanted) in &policy.classes {
         uplinks(&format!("policy.class.{class}"), wanted, document, findings);
         sla(&format!("policy.class.{class}"), wanted, findings);

@@ -308,16 +308,18 @@ fn a_policy_names_what_there_is_and_wants_what_can_be() {
 }
 
 #[test]
-fn as_many_class_rules_and_ports_as_the_limits_are_taken_and_not_one_more() {
-    let rules = |count: usize, ports: usize| {
+fn as_many_class_rules_ports_and_prefixes_as_the_limits_are_taken_and_not_one_more() {
+    let rules = |count: usize, ports: usize, prefixes: usize| {
         found(|document| {
             document.policy.rules = vec![ClassRule::new(Class::Web); count];
             document.policy.rules[0].ports = vec!["443".parse().unwrap(); ports];
+            document.policy.rules[0].prefixes = vec!["10.2.0.0/16".parse().unwrap(); prefixes];
         })
     };
-    assert!(rules(Limit::CLASS_RULES, Limit::CLASS_PORT_RANGES).is_empty());
-    assert_eq!(rules(Limit::CLASS_RULES + 1, 1), ["too-many-class-rules policy.rule"]);
-    assert_eq!(rules(1, Limit::CLASS_PORT_RANGES + 1), ["too-many-class-ports policy.rule"]);
+    assert!(rules(Limit::CLASS_RULES, Limit::CLASS_PORT_RANGES, Limit::CLASS_PREFIXES).is_empty());
+    assert_eq!(rules(Limit::CLASS_RULES + 1, 1, 1), ["too-many-class-rules policy.rule"]);
+    assert_eq!(rules(1, Limit::CLASS_PORT_RANGES + 1, 1), ["too-many-class-ports policy.rule"]);
+    assert_eq!(rules(1, 1, Limit::CLASS_PREFIXES + 1), ["too-many-class-prefixes policy.rule"]);
     assert_eq!(found(|document| document.uplinks[0].cost = 101), ["cost-out-of-range uplink.0.cost"]);
 }
 

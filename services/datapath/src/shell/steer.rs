@@ -17,7 +17,7 @@ use patronus_ebpf_abi::{
     FlowKey,
     steer::{
         CLASSES, Group, HALVES, MARKS, PATHS, PORT_ENTRIES, PORTS_OF_ENTRY, RULE_SETS, RULES, RuleSet, SITES,
-        STEER_FIRST, STEER_OFF, Stuck,
+        STEER_FIRST, STEER_OFF, Stuck, rule_prefix,
     },
 };
 use patronus_ipc::{
@@ -25,7 +25,7 @@ use patronus_ipc::{
     router,
     tunnel::device_name,
 };
-use patronus_types::{ClassRule, UplinkSlot};
+use patronus_types::{ClassRule, Ipv4Net, UplinkSlot};
 use rtnetlink::Handle;
 
 use super::{
@@ -40,6 +40,7 @@ const SILENT_S: u32 = 60;
 pub(crate) struct Steer {
     sites: LpmTrie<MapData, [u8; 4], u32>,
     switch: Array<MapData, u32>,
+    prefix_rules: LpmTrie<MapData, [u8; 5], u32>,
     port_rules: Array<MapData, [u16; PORTS_OF_ENTRY as usize]>,
     mark_rules: Array<MapData, u32>,
     rule_sets: Array<MapData, RuleSet>,
@@ -66,6 +67,7 @@ impl Steer {
         Ok(Self {
             sites: named("SITES", take("SITES")?)?,
             switch: named("STEERING", take("STEERING")?)?,
+            prefix_rules: named("PREFIX_RULES", take("PREFIX_RULES")?)?,
             port_rules: named("PORT_RULES", take("PORT_RULES")?)?,
             mark_rules: named("MARK_RULES", take("MARK_RULES")?)?,
             rule_sets: named("RULE_SETS", take("RULE_SETS")?)?,
@@ -211,9 +213,23 @@ impl Steer {
             let at = place(number, PORT_ENTRIES);
             self.port_rules.set(at, *entry, 0).map_err(|error| Fatal::Table("PORT_RULES", error))?;
         }
+        self.write_rule_prefixes(half, &compiled.prefixes)?;
         self.set_switch(STEER_FIRST + half)?;
         self.half = half;
         self.rules = Some(rules.to_vec());
+        Ok(())
+    }
+
+    /// Those of this half before go.
+    fn write_rule_prefixes(&mut self, half: u32, prefixes: &BTreeMap<Ipv4Net, u16>) -> Result<(), Fatal> {
+        let known: Vec<Key<[u8; 5]>> = self.prefix_rules.keys().filter_map(Result::ok).collect();
+        let is_of_half = |key: &&Key<[u8; 5]>| u32::from(key.data()[0]) == half;
+        known.iter().filter(is_of_half).for_each(|key| _ = self.prefix_rules.remove(key));
+        for (prefix, set) in prefixes {
+            let key = Key::new(8 + u32::from(prefix.prefix_len()), rule_prefix(half, prefix.network().octets()));
+            let failed = |error| Fatal::Table("PREFIX_RULES", error);
+            self.prefix_rules.insert(&key, u32::from(*set), 0).map_err(failed)?;
+        }
         Ok(())
     }
 

@@ -1,18 +1,20 @@
-//! Rules, compiled: which of them a port matches and which a mark with its protocol, a bit each. What both match and is lowest, decides.
+//! Rules, compiled: which of them a port matches, which an address, and which a mark with its protocol, a bit each. The lowest that all match, decides.
 //!
-//! *Does*: give ports and marks that match the same rules the same set.
+//! *Does*: give ports, prefixes and marks that match the same rules the same set.
 //! *Never does*: differ from [`ClassRule::matches`], which says what a rule means.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use patronus_ebpf_abi::steer::{CLASSES, MARKS, RULE_SETS, RULE_WORDS, RULES, RuleSet};
-use patronus_types::{ClassRule, RuleProtocol};
+use patronus_types::{ClassRule, Ipv4Net, RuleProtocol};
 
 /// Tables for one half.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Classes {
     /// Number of the set of each port; port 0 is for what has no ports.
     pub ports: Vec<u16>,
+    /// Number of the set of each prefix that a rule names, and of the prefix of all addresses; none if no rule names one.
+    pub prefixes: BTreeMap<Ipv4Net, u16>,
     /// Number of the set of each mark.
     pub marks: Vec<u16>,
     /// The sets.
@@ -27,9 +29,10 @@ pub fn compile(rules: &[ClassRule]) -> Classes {
     let rules = rules.get(..rules.len().min(RULES as usize)).unwrap_or_default();
     let mut sets = Sets::default();
     let ports = ports(rules, &mut sets);
+    let prefixes = prefixes(rules, &mut sets);
     let marks = (0..MARKS).map(|mark| sets.number(marked(rules, mark))).collect();
     let classes = rules.iter().map(|rule| u32::try_from(rule.class.number()).unwrap_or(CLASSES - 1)).collect();
-    Classes { ports, marks, sets: sets.sets, classes }
+    Classes { ports, prefixes, marks, sets: sets.sets, classes }
 }
 
 /// From one port to the next only what begins or ends there changes.
@@ -64,6 +67,21 @@ fn ports(rules: &[ClassRule], sets: &mut Sets) -> Vec<u16> {
         ports.push(number);
     }
     ports
+}
+
+/// An address finds the longest that holds it: so what is said of shorter ones is said of this, too.
+fn prefixes(rules: &[ClassRule], sets: &mut Sets) -> BTreeMap<Ipv4Net, u16> {
+    let named = || rules.iter().flat_map(|rule| &rule.prefixes).map(Ipv4Net::trunc);
+    let all = named().next().map(|_| Ipv4Net::default());
+    let set_of = |prefix: Ipv4Net| {
+        let mut set = [0; RULE_WORDS];
+        for (number, rule) in rules.iter().enumerate() {
+            let holds = rule.prefixes.iter().any(|wider| wider.contains(&prefix));
+            put(&mut set, number, rule.prefixes.is_empty() || holds);
+        }
+        (prefix, sets.number(set))
+    };
+    all.into_iter().chain(named()).map(set_of).collect()
 }
 
 /// The rules that a protocol and a DSCP match.

@@ -1,7 +1,7 @@
 //! The steering tables as the service writes them, in memory.
 #![allow(dead_code, unreachable_pub)]
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, net::Ipv4Addr};
 
 use patronus_datapath::steering::classes::{Classes, compile};
 use patronus_ebpf_abi::{
@@ -12,7 +12,7 @@ use patronus_ebpf_core::{
     Kind, Packet, Parsed, Shape,
     steer::{Steered, Steering, steer},
 };
-use patronus_types::{ClassRule, Policy};
+use patronus_types::{ClassRule, Ipv4Net, Policy};
 
 pub const NOW_S: u32 = 100;
 
@@ -69,6 +69,11 @@ impl Steering for &Memory {
     }
     fn rules_of_port(&self, _: u32, port: u16) -> u32 {
         self.classes.ports[usize::from(port)].into()
+    }
+    fn rules_of_address(&self, _: u32, address: u32) -> Option<u32> {
+        let holds = |prefix: &&Ipv4Net| prefix.contains(&Ipv4Addr::from(address));
+        let longest = self.classes.prefixes.keys().filter(holds).max_by_key(|prefix| prefix.prefix_len())?;
+        Some(self.classes.prefixes[longest].into())
     }
     fn rules_of_mark(&self, _: u32, mark: u32) -> u32 {
         self.classes.marks[mark as usize].into()

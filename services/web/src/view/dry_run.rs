@@ -7,7 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use patronus_ipc::{datapath, mesh, router};
-use patronus_types::{Class, ClassRule, Document};
+use patronus_types::{Class, ClassRule, Document, Traffic};
 use serde::Serialize;
 
 use super::routing::{Slots, name};
@@ -97,6 +97,11 @@ fn is_behind(site: &router::Site, address: IpAddr) -> bool {
 
 fn class(rules: &[ClassRule], flow: &datapath::Flow) -> Class {
     let has_ports = matches!(flow.protocol, 6 | 17);
-    let ports = has_ports.then(|| (flow.inside.port(), flow.remote.port()));
-    rules.iter().find(|rule| rule.matches(flow.protocol, ports, 0)).map_or(Class::Other, |rule| rule.class)
+    let traffic = Traffic {
+        protocol: flow.protocol,
+        addresses: (flow.inside.ip(), flow.remote.ip()),
+        ports: has_ports.then(|| (flow.inside.port(), flow.remote.port())),
+        dscp: 0,
+    };
+    rules.iter().find(|rule| rule.matches(&traffic)).map_or(Class::Other, |rule| rule.class)
 }
