@@ -84,6 +84,14 @@ impl Nat {
         self
     }
 
+    /// The same in the place of another, whose ports it does not give out at first: a real one gives ports by chance, and one that began
+    /// as the other did would soon hold open for one peer what others still know as another's.
+    #[must_use]
+    pub(crate) fn in_place_of(mut self, other: &Self) -> Self {
+        self.next = other.next;
+        self
+    }
+
     /// Translates a frame with the kernel's notes before it. `None` if it does not pass.
     pub fn handle_frame(&mut self, direction: Direction, frame: &mut [u8]) -> Option<()> {
         match frame.get(IP - 2..IP)? {
@@ -288,6 +296,14 @@ mod tests {
             assert_eq!(send(&mut nat, PEERS[0]), 500, "{kind:?}");
             assert!(!is_heard(&mut nat, PEERS[0], 501), "{kind:?}");
         }
+    }
+
+    #[test]
+    fn one_in_the_place_of_another_gives_out_other_ports() {
+        let mut first = Nat::new(Kind::Symmetric, INSIDE, OUTSIDE);
+        let known = PEERS.map(|peer| send(&mut first, peer));
+        let mut second = Nat::new(Kind::Symmetric, INSIDE, OUTSIDE).in_place_of(&first);
+        assert!(PEERS.iter().all(|peer| !known.contains(&send(&mut second, *peer))));
     }
 
     #[test]

@@ -77,7 +77,11 @@ impl Relay {
 
     /// From now on there is this translator on the line; whatever another one knew is forgotten.
     pub fn translate(&self, nat: Nat) {
-        *self.nat.lock().unwrap() = Some(nat);
+        let mut place = self.nat.lock().unwrap();
+        *place = Some(match &*place {
+            Some(other) => nat.in_place_of(other),
+            None => nat,
+        });
     }
 
     /// From now on a direction is so.
