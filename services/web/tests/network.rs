@@ -163,6 +163,22 @@ fn what_was_drained_is_still_drained_when_the_services_were_killed() {
     wait_for("none", &api, "/api/sdwan/policies", |policies| policies["drains"] == json!([]));
 }
 
+#[test]
+fn a_rule_for_a_class_of_traffic_is_shown_before_the_built_in_ones() {
+    let stand = Stand::start();
+    let browser = stand.claim();
+    let api = stand.sign_in();
+    let rule = "\n[[policy.rule]]\nclass = \"backup\"\nprefixes = [\"10.2.7.0/24\"]\n";
+    let applied = api.api("PUT", "/api/config", "application/toml", &(api.get("/api/config").body + rule));
+    assert_eq!(applied.status, 200, "{}", applied.body);
+    wait_for("the rule is in force", &api, "/api/sdwan/policies", |policies| {
+        let (first, next) = (&policies["rules"][0], &policies["rules"][1]);
+        first["is_built_in"] == false && first["prefixes"] == json!(["10.2.7.0/24"]) && next["is_built_in"] == true
+    });
+    let page = browser.get("/policy").body;
+    assert!(page.contains("<td>10.2.7.0/24</td>") && page.contains("built-in rules"), "{page}");
+}
+
 /// Sets the box up as a person does who has a token.
 fn set_up(stand: &Stand, browser: &mut Browser, name: &str, lan: &str, token: &str) -> Answer {
     stand.enter_code(browser);

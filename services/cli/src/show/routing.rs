@@ -19,6 +19,9 @@ pub(crate) fn policies(answer: &Value) -> String {
             let _ = writeln!(text, "  {:<18} {used}", word(carried, "/class"));
         }
     }
+    for rule in items(answer, "/rules").filter(|rule| rule.get("is_built_in").and_then(Value::as_bool) == Some(false)) {
+        let _ = writeln!(text, "of class {}: {}", word(rule, "/class"), word(rule, "/text"));
+    }
     text + &drains(answer)
 }
 

@@ -1,6 +1,6 @@
 //! Which traffic is of a class.
 
-use std::net::IpAddr;
+use std::{fmt, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,21 @@ impl ClassRule {
             && (self.prefixes.is_empty() || has_address(from) || has_address(to))
             && (self.ports.is_empty() || traffic.ports.is_some_and(|(from, to)| has_port(from) || has_port(to)))
             && (self.dscp.is_empty() || self.dscp.iter().any(|wanted| wanted.number() == traffic.dscp))
+    }
+}
+
+/// In words.
+impl fmt::Display for ClassRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fn list<T: fmt::Display>(before: &str, items: &[T]) -> Option<String> {
+            let items: Vec<String> = items.iter().map(T::to_string).collect();
+            (!items.is_empty()).then(|| format!("{before}{}", items.join(" or ")))
+        }
+        let protocol = self.protocol.map(|protocol| protocol.name().to_owned());
+        let dscp: Vec<u8> = self.dscp.iter().map(|code| code.number()).collect();
+        let words = [protocol, list("port ", &self.ports), list("", &self.prefixes), list("DSCP ", &dscp)];
+        let words: Vec<String> = words.into_iter().flatten().collect();
+        if words.is_empty() { f.write_str("anything") } else { f.write_str(&words.join(", ")) }
     }
 }
 
@@ -96,6 +111,19 @@ mod tests {
     fn traffic(protocol: u8, ports: Option<(u16, u16)>, dscp: u8) -> Traffic {
         let addresses = ([10, 1, 0, 2].into(), [10, 2, 0, 2].into());
         Traffic { protocol, addresses, ports, dscp }
+    }
+
+    #[test]
+    fn a_rule_is_told_in_words() {
+        assert_eq!(ClassRule::new(Class::Web).to_string(), "anything");
+        let rule = ClassRule {
+            protocol: Some(RuleProtocol::Tcp),
+            prefixes: vec!["10.2.7.0/24".parse().unwrap()],
+            ports: vec!["80".parse().unwrap(), "8000-8010".parse().unwrap()],
+            dscp: vec![Dscp(8)],
+            ..ClassRule::new(Class::Web)
+        };
+        assert_eq!(rule.to_string(), "tcp, port 80 or 8000-8010, 10.2.7.0/24, DSCP 8");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::{
     parts::{Tone, badge, described_by, duration, field, message, silent_service},
     sites::short,
 };
-use crate::view::routing::{ClassExplanation, Drain, Explained, Explanation, Policies, Site, Slots};
+use crate::view::routing::{ClassExplanation, Drain, Explained, Explanation, Policies, Rule, Site, Slots};
 
 /// What a drain does.
 const EMPTIED: &str =
@@ -39,6 +39,7 @@ pub(crate) fn page(view: &Policies, why: Option<&Explanation>, error: Option<&st
                         code { "policy" } " decides; what is not written there is built in." }
                 }
                 @if let Some(why) = why { (explanation(why)) }
+                section.card { h2 { "Which traffic is of which class" } (rules(&view.rules)) }
                 (drains(&view.drains, csrf))
             }
             section.card { h2 { "Drain an uplink" }
@@ -74,6 +75,24 @@ fn row(site: &Site) -> Markup {
             } @if carried.paths.is_empty() { "none" } }
         }
     } }
+}
+
+fn rules(rules: &[Rule]) -> Markup {
+    let table = |rules: &[&Rule], label: &str| {
+        html! {
+            div.scroll tabindex="0" role="region" aria-label=(label) { table.paths {
+                thead { tr { th scope="col" { "Class" } th scope="col" { "Traffic, at either end" } } }
+                tbody { @for rule in rules { tr { th scope="row" { (rule.rule.class) } td { (rule.text) } } } }
+            } }
+        }
+    };
+    let (built_in, written): (Vec<&Rule>, Vec<&Rule>) = rules.iter().partition(|rule| rule.is_built_in);
+    html! {
+        p.hint { "The first that matches; what none does is of class " code { "other" } ". Your own stand in the configuration under "
+            code { "policy.rule" } " and come before the built-in ones." }
+        @if !written.is_empty() { (table(&written, "Rules of this site")) }
+        details { summary { (built_in.len()) " built-in rules" } (table(&built_in, "Built-in rules")) }
+    }
 }
 
 fn explanation(why: &Explanation) -> Markup {

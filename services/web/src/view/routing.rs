@@ -14,13 +14,25 @@ pub(crate) struct Policies {
     /// How each class is carried.
     pub classes: Vec<ClassPolicy>,
     /// Which traffic is of which class, the first that matches.
-    pub rules: Vec<ClassRule>,
+    pub rules: Vec<Rule>,
     /// The other sites, each with the path of each class.
     pub sites: Vec<Site>,
     /// The uplinks here, by slot.
     pub uplinks: Vec<UplinkName>,
     /// What carries no new traffic.
     pub drains: Vec<Drain>,
+}
+
+/// Which traffic is of a class.
+#[derive(Debug, Serialize)]
+pub(crate) struct Rule {
+    /// The rule.
+    #[serde(flatten)]
+    pub rule: ClassRule,
+    /// The same in words.
+    pub text: String,
+    /// Nobody has written it.
+    pub is_built_in: bool,
 }
 
 /// A slot has an uplink.
@@ -99,9 +111,15 @@ pub(crate) fn policies(
 ) -> Policies {
     let class = |class: &Class| ClassPolicy { class: *class, treatment: document.policy.treatment(*class) };
     let uplink = |(slot, uplink): (u8, &Uplink)| UplinkName { slot, name: uplink.name.to_string() };
+    let written = state.rules.len().saturating_sub(Policy::default().all_rules().len());
+    let rule = |(at, rule): (usize, &ClassRule)| Rule {
+        rule: rule.clone(),
+        text: rule.to_string(),
+        is_built_in: at >= written,
+    };
     Policies {
         classes: Class::ALL.iter().map(class).collect(),
-        rules: state.rules.clone(),
+        rules: state.rules.iter().enumerate().map(rule).collect(),
         sites: state.sites.iter().map(|it| site(it, network)).collect(),
         uplinks: (0..).zip(&document.uplinks).map(uplink).collect(),
         drains: state.drains.iter().map(|it| drain(it, uptime_ms)).collect(),
