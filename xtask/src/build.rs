@@ -26,7 +26,7 @@ use anyhow::Result;
 use crate::workspace::Workspace;
 
 pub use args::ImageArgs;
-pub use assemble::image;
+pub use assemble::{image, prepare};
 pub use reproduce::reproduce;
 pub use variant::{Formats, Variant};
 

@@ -59,6 +59,17 @@ pub struct BuiltImage {
     pub cmdline: String,
 }
 
+/// Makes or fetches what all builds share, so that two at a time do not do it twice.
+///
+/// # Errors
+/// When something is missing or does not compile.
+pub fn prepare(workspace: &Workspace) -> Result<()> {
+    packages::ensure(packages::IMAGE_TOOLS)?;
+    loader::fetch(workspace)?;
+    kernel::build(workspace)?;
+    ebpf::object(workspace).map(drop)
+}
+
 /// Builds a variant, or finds it built.
 ///
 /// # Errors

@@ -7,7 +7,10 @@ use std::process::Command;
 use anyhow::Result;
 
 use super::tally::Tally;
-use crate::{build::packages, workspace::Workspace};
+use crate::{
+    build::{self, packages},
+    workspace::Workspace,
+};
 
 /// What looks at the page and into disks, and what a guest with other implementations of WireGuard holds.
 const PACKAGES: &[&str] =
@@ -19,11 +22,13 @@ const MACHINES_AT_ONCE: &str = "--test-threads=2";
 pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     packages::ensure(packages::MACHINE_TOOLS)?;
     packages::ensure(PACKAGES)?;
-    images::build(workspace)?;
-    // Not by its name: a group before this one may have linked this program anew, and the old file is gone.
+    build::prepare(workspace)?;
+    // First, because it builds the image, too, and both at a time. Not by its name: a group before this one may have linked this program
+    // anew, and the old file is gone.
     let mut reproduce = Command::new("/proc/self/exe");
     reproduce.env("CARGO_TARGET_DIR", &workspace.target).arg("reproduce");
     tally.check("two_builds_of_one_commit_in_two_directories_are_the_same_bytes", &mut reproduce)?;
+    images::build(workspace)?;
     let cargo = |arguments: &[&str]| {
         let mut command = workspace.cargo();
         command.arg("test").args(arguments).env("RUST_BACKTRACE", "0").args(tally.filter());
