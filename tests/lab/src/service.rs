@@ -5,10 +5,13 @@
 //! *Spec*: `docs/ipc.md`, section "Environment of a service".
 
 use std::{
-    fs::File,
+    fs::{self, File, Permissions},
     os::{
         fd::{AsRawFd, OwnedFd},
-        unix::net::{UnixListener, UnixStream},
+        unix::{
+            fs::PermissionsExt,
+            net::{UnixListener, UnixStream},
+        },
     },
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -27,6 +30,8 @@ use crate::{Namespace, Sockets};
 const CALLERS: &str = "0=watch,apply,rotate,create-network,appoint,make-token,join,revoke,rename,renew,claim,identity,flows,\
                        firewall,explain,roles,history,look,drain,test";
 
+const TUN: &str = "/dev/net/tun";
+
 /// As whom a service runs, and with which capabilities: arguments of `setpriv`.
 #[derive(Clone, Debug)]
 pub struct Rights(Vec<String>);
@@ -35,6 +40,7 @@ impl Rights {
     /// The service's own user as in the manifest, with these capabilities (`-all,+net_admin`) and no more.
     #[must_use]
     pub fn user(uid: u32, capabilities: &str) -> Self {
+        open_tun_to_all();
         Self(vec![
             format!("--reuid={uid}"),
             format!("--regid={uid}"),
@@ -49,6 +55,15 @@ impl Rights {
     #[must_use]
     pub fn root_without(capability: &str) -> Self {
         Self(vec![format!("--bounding-set=-{capability}"), "--inh-caps=-all".to_owned()])
+    }
+}
+
+/// Where `udev` runs, everybody may open it; a machine without is made so. If it cannot be, the service says it.
+fn open_tun_to_all() {
+    const EVERYBODY: u32 = 0o666;
+    let is_open = fs::metadata(TUN).is_ok_and(|found| found.permissions().mode() & EVERYBODY == EVERYBODY);
+    if !is_open {
+        let _ = fs::set_permissions(TUN, Permissions::from_mode(EVERYBODY));
     }
 }
 

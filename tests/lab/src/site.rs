@@ -96,7 +96,8 @@ impl Site {
 
     /// Asks it as `mesh` does.
     pub fn ask(&self, request: &Request) -> Reply {
-        self.sockets.runtime().block_on(patronus_ipc::call::<Tunnel>(self.sockets.dir(), request)).unwrap()
+        let answer = self.sockets.runtime().block_on(patronus_ipc::call::<Tunnel>(self.sockets.dir(), request));
+        answer.unwrap_or_else(|error| panic!("{error}\n{}", self.service.log()))
     }
 
     /// Tells it who its peers are.
