@@ -3,11 +3,12 @@
 //! *Does*: lend room to decrypt into, keep packets where they were decrypted, hand them out as frames.
 //! *Never does*: hold more than [`limit::ARENA_BYTES`]; copy a packet.
 
-use patronus_types::UplinkSlot;
+use patronus_types::{UplinkSlot, ports::INNER_PORTS};
 
 use crate::{
     coalesce::Coalescer,
     limit,
+    packet::{UDP, u16_at},
     vnet::{HEADER_BYTES, Header},
 };
 
@@ -46,6 +47,14 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// Whether sites say it to each other: UDP over IPv6 without extension headers, to one of their ports.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.first.first().is_some_and(|byte| byte >> 4 == 6)
+            && self.first.get(6) == Some(&UDP)
+            && u16_at(self.first, 42).is_some_and(|port| INNER_PORTS.contains(&port))
+    }
+
     /// Parts of the frame behind the header.
     pub fn parts(&self) -> impl Iterator<Item = &'a [u8]> {
         let arena = self.arena;

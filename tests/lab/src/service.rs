@@ -143,6 +143,26 @@ impl Service {
         service.wait().unwrap();
     }
 
+    /// It does nothing any more until it goes on.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// It goes on.
+    ///
+    /// # Panics
+    /// If it does not run.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(self.process.as_ref().expect("it runs")), signal).unwrap();
+    }
+
     /// SIGTERM, and whether it ended well.
     ///
     /// # Panics

@@ -18,7 +18,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
     report::{FromSlot, Report},
-    tun::Tun,
+    tun::{Queue, Tun},
     udp::Udp,
 };
 
@@ -94,18 +94,19 @@ impl Worker {
         self.started.elapsed()
     }
 
-    /// Which sources have something: the bell, then the sockets, then the devices, as bits.
-    fn wait(&self) -> io::Result<u32> {
+    /// Which sources have something: the bell, then the sockets, then the devices' queues, as bits.
+    fn wait(&self) -> io::Result<u64> {
         let timeout = self.shard.deadline().saturating_sub(self.now());
         let timeout = Timespec { tv_sec: timeout.as_secs().cast_signed(), tv_nsec: timeout.subsec_nanos().into() };
-        let sources = self.sockets.iter().map(Udp::as_fd).chain(self.devices.values().map(Tun::as_fd));
+        let queues = Queue::ALL.into_iter().flat_map(|queue| self.devices.values().map(move |tun| tun.as_fd(queue)));
+        let sources = self.sockets.iter().map(Udp::as_fd).chain(queues);
         let mut fds: Vec<PollFd<'_>> = std::iter::once(self.bell.as_fd())
             .chain(sources)
             .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
             .collect();
         match poll(&mut fds, Some(&timeout)) {
             // An error is read from the source like a packet.
-            Ok(_) => Ok(fds.iter().rev().fold(0, |bits, fd| bits << 1 | u32::from(!fd.revents().is_empty()))),
+            Ok(_) => Ok(fds.iter().rev().fold(0, |bits, fd| bits << 1 | u64::from(!fd.revents().is_empty()))),
             Err(rustix::io::Errno::INTR) => Ok(0),
             Err(error) => Err(error.into()),
         }
@@ -136,7 +137,7 @@ impl Worker {
         self.flush();
     }
 
-    fn receive(&mut self, ready: u32) -> io::Result<()> {
+    fn receive(&mut self, ready: u64) -> io::Result<()> {
         let now = self.now();
         for index in (0..self.sockets.len()).filter(|index| ready >> index & 1 != 0) {
             for _ in 0..TURN {
@@ -158,12 +159,19 @@ impl Worker {
         Ok(())
     }
 
-    fn read(&mut self, ready: u32) -> io::Result<()> {
+    /// Of all devices first what sites say to each other.
+    fn read(&mut self, ready: u64) -> io::Result<()> {
+        let [own, carried] = Queue::ALL;
+        self.read_queue(own, ready)?;
+        self.read_queue(carried, ready >> self.devices.len())
+    }
+
+    fn read_queue(&mut self, queue: Queue, ready: u64) -> io::Result<()> {
         let now = self.now();
         let mut failed = None;
         for (_, (remote, tun)) in (0..).zip(&mut self.devices).filter(|(index, _)| ready >> index & 1 != 0) {
             for _ in 0..TURN {
-                match tun.read() {
+                match tun.read(queue) {
                     Ok(Some((header, frame))) => self.shard.handle_frame(now, *remote, &header, frame),
                     Ok(None) => {
                         self.emptied.insert(*remote, now);

@@ -1,6 +1,13 @@
 //! What a tunnel is for: packets of all kinds, both ways, over every path.
 
+use std::{
+    fs,
+    net::{Ipv6Addr, UdpSocket},
+    time::Duration,
+};
+
 use patronus_lab::Namespace;
+use patronus_types::ports::PROBER_PORT;
 
 use crate::lab::{MEGABYTE, Site, site, tcp, two_on_a_cable, two_with_a_tunnel, udp};
 
@@ -72,6 +79,38 @@ fn two_uplinks_here_and_two_there_are_four_paths_with_devices_of_their_own() {
     a.apply(2, vec![]);
     a.eventually("no devices", || !a.namespace.ip(&["link"]).contains("mesh"));
     a.eventually("no routes", || !a.namespace.ip(&["route"]).contains("10.2."));
+}
+
+#[test]
+fn what_sites_say_to_each_other_passes_a_queue_that_is_full() {
+    let (a, b) = two_with_a_tunnel();
+    let socket = |site: &Site, port: u16| {
+        let address: Ipv6Addr = site.address_v6().parse().unwrap();
+        let socket = site.namespace.inside(move || UdpSocket::bind((address, port)).unwrap());
+        socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        socket
+    };
+    let [own, carried] = [PROBER_PORT, 5_000].map(|port| (socket(&a, port), socket(&b, port)));
+    for (here, there) in [&own, &carried] {
+        there.send_to(b"a flow of two directions", here.local_addr().unwrap()).unwrap();
+        here.recv(&mut [0; 64]).unwrap();
+    }
+    let dropped = || {
+        let table = a.namespace.inside(|| fs::read_to_string("/proc/thread-self/net/dev").unwrap());
+        let line = table.lines().find(|line| line.trim_start().starts_with("mesh0-0:")).unwrap().to_owned();
+        line.split_whitespace().nth(12).unwrap().parse::<u64>().unwrap()
+    };
+    assert_eq!(dropped(), 0);
+    a.service.pause();
+    for _ in 0..1_000 {
+        carried.0.send_to(&[7; 500], carried.1.local_addr().unwrap()).unwrap();
+    }
+    assert!(dropped() > 0, "the queue is not full");
+    own.0.send_to(b"a probe", own.1.local_addr().unwrap()).unwrap();
+    a.service.resume();
+    let mut said = [0; 64];
+    let bytes = own.1.recv(&mut said).unwrap();
+    assert_eq!(said.get(..bytes), Some(&b"a probe"[..]));
 }
 
 #[test]
