@@ -81,14 +81,20 @@ impl Browser {
         self.call("Emulation.setScriptExecutionDisabled", &json!({ "value": !on })).map(drop)
     }
 
-    /// Opens an address and waits until the page is loaded.
+    /// Opens an address and waits until the page is loaded. When the network has changed meanwhile, it is asked for again, as a browser with
+    /// a window does by itself.
     ///
     /// # Errors
     /// If the page cannot be loaded.
     pub fn open(&mut self, url: &str) -> Result<()> {
-        let answer = self.call("Page.navigate", &json!({ "url": url }))?;
-        if let Some(error) = answer.get("errorText").and_then(Value::as_str) {
-            bail!("{url} cannot be opened: {error}");
+        let deadline = Instant::now() + PAGE_LIMIT;
+        loop {
+            let answer = self.call("Page.navigate", &json!({ "url": url }))?;
+            match answer.get("errorText").and_then(Value::as_str) {
+                None => break,
+                Some("net::ERR_NETWORK_CHANGED") if Instant::now() < deadline => {}
+                Some(error) => bail!("{url} cannot be opened: {error}"),
+            }
         }
         self.wait_for("the page to load", "document.readyState === 'complete'")
     }
