@@ -42,10 +42,8 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     if !wanted.is_empty() {
         progress::step("build the fuzz targets", || build(workspace))?;
     }
-    for name in &wanted {
-        tally.check(&format!("fuzz_{name}_finds_nothing_in_10_s"), &mut fuzz(workspace, name)?)?;
-    }
-    Ok(())
+    let check = |name: &String| Ok((format!("fuzz_{name}_finds_nothing_in_10_s"), fuzz(workspace, name)?));
+    tally.check_together(wanted.iter().map(check).collect::<Result<_>>()?)
 }
 
 fn targets(workspace: &Workspace) -> Result<Vec<String>> {

@@ -3,10 +3,11 @@
 use std::{
     fmt,
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
+    thread::{available_parallelism, scope},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 /// What all groups count into.
 #[derive(Debug, Default)]
@@ -64,17 +65,34 @@ impl Tally {
 
     /// Runs a command that is a check by itself: it passes if the command succeeds.
     pub(super) fn check(&mut self, name: &str, command: &mut Command) -> Result<()> {
-        if !self.wants(name) {
-            return Ok(());
+        if self.wants(name) {
+            self.judge(name, run(command)?);
         }
-        let output = command.output().with_context(|| format!("cannot start {command:?}"))?;
-        let said = [output.stdout, output.stderr].concat();
+        Ok(())
+    }
+
+    /// The same with several that keep one processor busy each: as many at a time as there are.
+    pub(super) fn check_together(&mut self, mut checks: Vec<(String, Command)>) -> Result<()> {
+        checks.retain(|(name, _)| self.wants(name));
+        for some in checks.chunks_mut(available_parallelism()?.get()) {
+            let outputs: Vec<Result<Output>> = scope(|scope| {
+                let started: Vec<_> = some.iter_mut().map(|(_, command)| scope.spawn(|| run(command))).collect();
+                let ended = started.into_iter().map(|one| one.join().unwrap_or_else(|_| bail!("a check panicked")));
+                ended.collect()
+            });
+            for ((name, _), output) in some.iter().zip(outputs) {
+                self.judge(name, output?);
+            }
+        }
+        Ok(())
+    }
+
+    fn judge(&mut self, name: &str, output: Output) {
         if output.status.success() {
             self.pass(name)
         } else {
-            self.fail(name, &String::from_utf8_lossy(&said))
+            self.fail(name, &String::from_utf8_lossy(&[output.stdout, output.stderr].concat()))
         }
-        Ok(())
     }
 
     /// Runs `cargo test ...`, shows what it says as it comes, and counts its tests.
@@ -111,6 +129,10 @@ impl Tally {
             None => {}
         }
     }
+}
+
+fn run(command: &mut Command) -> Result<Output> {
+    command.output().with_context(|| format!("cannot start {command:?}"))
 }
 
 impl fmt::Display for Tally {
