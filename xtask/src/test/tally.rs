@@ -174,6 +174,14 @@ mod tests {
     }
 
     #[test]
+    fn checks_that_run_together_are_judged_one_by_one() {
+        let mut tally = Tally::new(None);
+        let checks = ["true", "false", "true"].map(|command| (command.to_owned(), Command::new(command)));
+        tally.check_together(checks.into()).unwrap();
+        assert_eq!(tally.to_string(), "2 passed, 1 failed, 0 skipped");
+    }
+
+    #[test]
     fn verdicts_are_counted_as_they_are_streamed() {
         let mut tally = Tally::new(None);
         let mut echo = Command::new("printf");
