@@ -101,6 +101,7 @@ impl Handler<datapath::Datapath> for DatapathPart {
                     address: [203, 0, 113, 7].into(),
                     mtu: 1500,
                 }],
+                tunnels: 1,
                 configuration: Generation(1),
                 flows: 1,
                 flows_max: 8192,
