@@ -73,6 +73,8 @@ pub struct State {
     pub lan: Option<Ipv4Net>,
     /// Uplinks by which flows may leave.
     pub uplinks: Vec<Uplink>,
+    /// Devices of tunnels out of which packets are judged.
+    pub tunnels: u32,
     /// The configuration whose port forwards the programs know.
     pub configuration: Generation,
     /// Flows now, as of the last count.

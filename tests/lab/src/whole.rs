@@ -216,6 +216,13 @@ impl Whole {
         self.sockets.ask::<Router>(request)
     }
 
+    /// Waits until what comes out of so many tunnels' devices is judged.
+    pub fn wait_for_judged_tunnels(&self, count: u32) {
+        let told = || self.sockets.ask::<Datapath>(&datapath::Request::Watch);
+        let is_so = || matches!(told(), datapath::Reply::State(state) if state.tunnels == count);
+        crate::eventually("packets out of tunnels are judged", is_so, || self.story());
+    }
+
     /// How many packets its datapath has not carried for this reason.
     #[must_use]
     pub fn not_carried(&self, reason: &str) -> u64 {

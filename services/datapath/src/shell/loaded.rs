@@ -46,6 +46,13 @@ pub(crate) struct Loaded {
     told: Option<Told>,
 }
 
+/// Where packets are judged, to be told to others.
+pub(crate) struct Judged {
+    pub(crate) lan: Option<Ipv4Net>,
+    pub(crate) uplinks: Vec<Uplink>,
+    pub(crate) tunnels: u32,
+}
+
 /// LAN, uplinks and tunnels.
 type Told = (abi::Lan, Option<Ipv6Net>, Vec<abi::Uplink>, Vec<u32>);
 
@@ -91,11 +98,7 @@ impl Loaded {
     }
 
     /// Devices have their programs, and the programs know what is where. The LAN last: with it, flows begin.
-    pub(crate) async fn bring_about(
-        &mut self,
-        handle: &Handle,
-        desired: &Desired,
-    ) -> Result<(Option<Ipv4Net>, Vec<Uplink>), Fatal> {
+    pub(crate) async fn bring_about(&mut self, handle: &Handle, desired: &Desired) -> Result<Judged, Fatal> {
         let before = self.told.take();
         let mut wanted = Wanted::new();
         let published = self.uplinks(handle, desired, &mut wanted).await?;
@@ -124,7 +127,8 @@ impl Loaded {
         }
         self.told = Some(told);
         self.hooks.hang(&wanted)?;
-        Ok((lan.map(|net| net.trunc()), published))
+        let tunnels = u32::try_from(self.mesh.len()).unwrap_or(u32::MAX);
+        Ok(Judged { lan: lan.map(|net| net.trunc()), uplinks: published, tunnels })
     }
 
     async fn uplinks(&mut self, handle: &Handle, desired: &Desired, wanted: &mut Wanted) -> Result<Vec<Uplink>, Fatal> {

@@ -186,12 +186,11 @@ impl Service {
     async fn bring_about(&mut self) -> Result<(), Fatal> {
         let (Some(all), Some(loaded)) = (self.told.all(), &mut self.loaded) else { return Ok(()) };
         loaded.forward(&all.configured.forwards, now_s())?;
-        let (lan, uplinks) = loaded.bring_about(&self.handle, all.desired).await?;
+        let done = loaded.bring_about(&self.handle, all.desired).await?;
         let generation = all.configured.generation;
         self.publish(|state| {
             state.configuration = generation;
-            state.lan = lan;
-            state.uplinks = uplinks;
+            (state.lan, state.uplinks, state.tunnels) = (done.lan, done.uplinks, done.tunnels);
         });
         Ok(())
     }
