@@ -38,6 +38,8 @@ pub const STEER_FIRST: u32 = 1;
 pub const STICKY: u8 = 1;
 /// If none of the paths lives, the packet goes nowhere.
 pub const STRICT: u8 = 2;
+/// While a path is suspected, what it carries goes by the next that lives, too.
+pub const INSURED: u8 = 4;
 
 /// How flows are spread.
 pub mod mode {
@@ -81,7 +83,7 @@ pub struct Group {
     pub spread: u8,
     /// See [`mode`].
     pub mode: u8,
-    /// [`STICKY`], [`STRICT`].
+    /// [`STICKY`], [`STRICT`], [`INSURED`].
     pub flags: u8,
     /// Their numbers, the best first.
     pub paths: [u16; GROUP_PATHS],
@@ -95,26 +97,38 @@ pub type RuleSet = [u64; RULE_WORDS];
 /// The state of a path in one word, so that one store moves all that it carries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PathWord {
-    /// The device; below 2^24.
+    /// The device; below 2^23.
     pub device: u32,
+    /// Something that should have come by it has not.
+    pub is_suspected: bool,
     /// Flows that stick to the path under another epoch choose anew.
     pub epoch: u8,
     /// Until when it is known to live, in seconds of the monotonic clock; 0: it does not.
     pub lease_s: u32,
 }
 
+/// Of a word, its lower half.
+const DEVICE: u64 = 0x007f_ffff;
+const SUSPECTED: u64 = 0x0080_0000;
+
 impl PathWord {
     /// As it stands in the array.
     #[must_use]
     pub const fn pack(self) -> u64 {
-        (self.lease_s as u64) << 32 | (self.epoch as u64) << 24 | (self.device & 0x00ff_ffff) as u64
+        let suspected = if self.is_suspected { SUSPECTED } else { 0 };
+        (self.lease_s as u64) << 32 | (self.epoch as u64) << 24 | suspected | self.device as u64 & DEVICE
     }
 
     /// From the array.
     #[must_use]
     #[inline(always)]
     pub const fn unpack(word: u64) -> Self {
-        Self { device: (word & 0x00ff_ffff) as u32, epoch: (word >> 24) as u8, lease_s: (word >> 32) as u32 }
+        Self {
+            device: (word & DEVICE) as u32,
+            is_suspected: word & SUSPECTED != 0,
+            epoch: (word >> 24) as u8,
+            lease_s: (word >> 32) as u32,
+        }
     }
 }
 

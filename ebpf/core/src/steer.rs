@@ -6,7 +6,7 @@
 
 use patronus_ebpf_abi::{
     FlowKey, Reason,
-    steer::{CLASSES, GROUP_PATHS, Group, PathWord, RULE_WORDS, STICKY, STRICT, Stuck, mode},
+    steer::{CLASSES, GROUP_PATHS, Group, INSURED, PathWord, RULE_WORDS, STICKY, STRICT, Stuck, mode},
 };
 
 use crate::packet::{ICMP, Kind, Packet, Parsed, Shape, TCP, UDP};
@@ -80,7 +80,8 @@ pub fn steer<T: Steering>(parsed: &Parsed, tables: &T) -> Steered {
     let (word, second) = if group.mode == mode::DUPLICATE {
         two_in_order(&group, tables)
     } else {
-        (choose(&group, packet, site, class, tables), 0)
+        let word = choose(&group, packet, site, class, tables);
+        (word, insurance(word, &group, tables))
     };
     let device = PathWord::unpack(word).device;
     if second != 0 {
@@ -274,6 +275,26 @@ fn two_in_order<T: Steering>(group: &Group, tables: &T) -> (u64, u64) {
         }
     }
     (first, second)
+}
+
+/// The first other path that lives, if the one that was chosen is suspected and the group's packets are not to be lost with it; else 0.
+#[inline(always)]
+fn insurance<T: Steering>(chosen: u64, group: &Group, tables: &T) -> u64 {
+    let chosen = PathWord::unpack(chosen);
+    if !chosen.is_suspected || group.flags & INSURED == 0 {
+        return 0;
+    }
+    let now_s = tables.now_s();
+    for place in 0..GROUP_PATHS {
+        if place >= group.count as usize {
+            break;
+        }
+        let word = living(group, place, now_s, tables).word;
+        if word != 0 && PathWord::unpack(word).device != chosen.device {
+            return word;
+        }
+    }
+    0
 }
 
 #[inline(always)]

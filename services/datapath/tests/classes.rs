@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use memory::{Memory, packet};
 use patronus_ebpf_abi::{
     Endpoint, Reason,
-    steer::{RULE_PREFIXES, RULE_SETS, STICKY, STRICT, mode},
+    steer::{INSURED, RULE_PREFIXES, RULE_SETS, STICKY, STRICT, mode},
 };
 use patronus_ebpf_core::{
     Packet, Parsed, Shape,
@@ -123,6 +123,22 @@ fn what_is_sent_twice_goes_by_the_first_two_that_live() {
     assert_eq!(memory.by(1), Steered::By(3), "one is left");
     memory.paths[2].lease_s = 0;
     assert_eq!(memory.by(1), Steered::Drop);
+}
+
+#[test]
+fn what_is_insured_goes_by_the_next_path_too_while_its_own_is_suspected() {
+    let mut memory = Memory::with_paths(mode::FLOW_HASH, INSURED, 1);
+    assert_eq!(memory.by(1), Steered::By(1));
+    memory.paths[0].is_suspected = true;
+    assert_eq!(memory.by(1), Steered::Twice(1, 2));
+    memory.paths[1].lease_s = 0;
+    assert_eq!(memory.by(1), Steered::Twice(1, 3), "the next that lives");
+    memory.paths[2].lease_s = 0;
+    assert_eq!(memory.by(1), Steered::By(1), "there is no other");
+    (memory.paths[1].lease_s, memory.paths[0].lease_s) = (memory::NOW_S + 3, 0);
+    assert_eq!(memory.by(1), Steered::By(2), "it has died");
+    (memory.group.flags, memory.paths[1].is_suspected) = (0, true);
+    assert_eq!(memory.by(1), Steered::By(2), "not insured");
 }
 
 #[test]

@@ -68,7 +68,7 @@ impl Kernel {
         for (path, device) in (0_u8..).zip(devices) {
             group[4 + usize::from(path) * 2] = path;
             let lease_s = if *device == 0 { 0 } else { u32::MAX };
-            paths.set(path.into(), PathWord { device: *device, epoch: 0, lease_s }.pack(), 0).unwrap();
+            paths.set(path.into(), PathWord { device: *device, lease_s, ..PathWord::default() }.pack(), 0).unwrap();
         }
         assert!(devices.len() <= GROUP_PATHS);
         let mut groups: Array<_, [u8; 52]> = self.map("GROUPS");

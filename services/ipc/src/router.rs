@@ -157,6 +157,8 @@ pub struct Group {
     pub is_sticky: bool,
     /// If none of the paths lives, nothing else may carry it either.
     pub is_strict: bool,
+    /// While its path is suspected, each packet goes by the next one, too.
+    pub is_insured: bool,
     /// Which, the best first.
     pub ways: Vec<Way>,
 }

@@ -6,7 +6,7 @@ use patronus_ipc::{
     prober::PathId,
     router::{Group, MOST_PATHS, Mode, SlaState, Way},
 };
-use patronus_types::{Class, Failback, Strategy, Treatment};
+use patronus_types::{Class, Failback, Preset, Strategy, Treatment};
 
 use crate::{
     choice::{Candidate, Rank},
@@ -50,6 +50,7 @@ pub(crate) fn group(
         spread,
         is_sticky: sticks,
         is_strict: !treatment.uplinks.is_empty(),
+        is_insured: is_insured(&order, candidates, treatment),
         ways: order.iter().take(MOST_PATHS).map(way).collect(),
     }
 }
@@ -69,6 +70,12 @@ fn apart(order: &[PathId], candidates: &[Candidate<'_>]) -> Vec<PathId> {
         rotated.rotate_right(1);
     }
     order
+}
+
+/// What cannot wait is insured against the death of its path, unless that would cost more than the path itself.
+fn is_insured(order: &[PathId], candidates: &[Candidate<'_>], treatment: &Treatment) -> bool {
+    let tier = |place: usize| candidates.iter().find(|one| order.get(place) == Some(&one.path)).map(|one| one.tier);
+    treatment.preset == Preset::LatencySensitive && tier(1).is_some_and(|second| Some(second) <= tier(0))
 }
 
 const fn mode(strategy: Strategy) -> Mode {

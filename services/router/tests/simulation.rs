@@ -55,6 +55,18 @@ fn a_dead_path_is_left_at_once_and_the_last_one_never() {
 }
 
 #[test]
+fn what_cannot_wait_is_insured_by_a_path_that_costs_no_more() {
+    let insured = |lines: &[Line]| {
+        let mut world = World::new(4, lines);
+        world.run(MINUTE_MS);
+        Class::ALL.into_iter().filter(|class| world.group(*class).is_insured).collect::<Vec<_>>()
+    };
+    assert_eq!(insured(&[CALM, CALM]), [Class::Voip, Class::VideoConference, Class::Database]);
+    assert_eq!(insured(&[CALM, Line { is_metered: true, ..CALM }]), [], "each byte is paid for");
+    assert_eq!(insured(&[CALM]), [], "there is no other");
+}
+
+#[test]
 fn traffic_goes_where_nothing_is_shared_with_what_has_just_died() {
     for apart in [Liveness::Up, Liveness::Holding] {
         let mut world = World::new(13, &[CALM, CALM, Line { remote: 1, ..CALM }]);

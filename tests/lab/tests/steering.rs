@@ -50,6 +50,7 @@ fn all_alive(net: &Net) {
         site.wait_for_router("groups of all paths", |state| {
             state.sites.iter().any(|site| site.groups.iter().all(|group| group.ways.len() == PATHS))
         });
+        site.wait_for_judged_tunnels(PATHS as u32);
     }
 }
 
@@ -193,6 +194,34 @@ fn a_blip_moves_nothing_for_long_and_calls_leave_a_line_that_loses_much() {
     site.wait_for_router("calls leave the lossy line", is_left);
     let seen = stream(&net, CALLS, 3, "calls beside a lossy line", || ());
     assert!(seen.goes_on && seen.arrived * 10 > seen.sent * 9, "{seen:?}");
+}
+
+#[test]
+fn a_call_whose_line_is_suspected_goes_by_another_one_too() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let net = founded();
+    let (from, to) = (&net.sites[0], &net.sites[1]);
+    let is_insured = |state: &State| {
+        state.sites.first().and_then(|site| site.group(Class::Voip)).is_some_and(|group| group.is_insured)
+    };
+    from.wait_for_router("calls are insured", is_insured);
+    let address = to.host_address();
+    let stream = Numbered::start(from.host(), to.host(), (&address, CALLS), Duration::from_millis(1), 1 << 20);
+    // Nothing comes back by the line, and all that is sent still goes by it: until it is certain that it has failed.
+    while to.not_carried("twin") == 0 {
+        let line = first(from, Class::Voip).local.number();
+        eventually("calls", || stream.sent() > 1000, String::new);
+        net.impair(1, line, Direction::In, SILENT);
+        from.wait_for_router("calls leave the line", |state| {
+            way(state, Class::Voip).is_some_and(|way| way.local.number() != line)
+        });
+        net.impair(1, line, Direction::In, Settings::default());
+    }
+    let ended = stream.sent();
+    eventually("the last have come", || stream.all_came(ended..ended + 10), String::new);
+    let seen = stream.missing(1..ended);
+    println!("{ended} packets beside lines of one way: {seen:?}, {} copies", to.not_carried("twin"));
+    assert_eq!((seen.packets, seen.twice), (0, 0));
 }
 
 #[test]

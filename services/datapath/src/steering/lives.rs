@@ -17,11 +17,19 @@ use crate::limit;
 /// What is known of the paths.
 #[derive(Debug, Default)]
 pub struct Lives {
-    /// Paths of which `prober` says something definite: whether they live.
-    known: BTreeMap<PathId, bool>,
+    /// Paths of which `prober` says something definite.
+    known: BTreeMap<PathId, Life>,
     heard: Option<Duration>,
     /// Uplinks that carry nothing.
     dead: BTreeSet<UplinkSlot>,
+}
+
+/// What `prober` says of a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Life {
+    Alive,
+    Suspected,
+    Dead,
 }
 
 impl Lives {
@@ -29,8 +37,9 @@ impl Lives {
     pub fn handle_reports(&mut self, now: Duration, state: &State) {
         self.heard = Some(now);
         let known = |liveness| match liveness {
-            Liveness::Up | Liveness::Suspect | Liveness::Holding => Some(true),
-            Liveness::Down => Some(false),
+            Liveness::Up | Liveness::Holding => Some(Life::Alive),
+            Liveness::Suspect => Some(Life::Suspected),
+            Liveness::Down => Some(Life::Dead),
             Liveness::Unknown | Liveness::Probing => None,
         };
         self.known = state.paths.iter().filter_map(|path| Some((path.id(), known(path.liveness)?))).collect();
@@ -44,16 +53,16 @@ impl Lives {
     /// What must stand in a path's word; `None`: what stands there stays.
     #[must_use]
     pub fn word(&self, now: Duration, path: &PathId, device: u32, epoch: u8) -> Option<PathWord> {
-        let dead = PathWord { device, epoch, lease_s: 0 };
+        let dead = PathWord { device, is_suspected: false, epoch, lease_s: 0 };
         if self.dead.contains(&path.local) {
             return Some(dead);
         }
         let is_fresh = self.heard.is_some_and(|heard| now.saturating_sub(heard) <= limit::BELIEVED_FOR);
         match self.known.get(path) {
-            Some(false) => Some(dead),
-            Some(true) if is_fresh => {
+            Some(Life::Dead) => Some(dead),
+            Some(life) if is_fresh => {
                 let lease_s = u32::try_from((now + limit::LEASE).as_secs()).unwrap_or(u32::MAX);
-                Some(PathWord { lease_s, ..dead })
+                Some(PathWord { lease_s, is_suspected: *life == Life::Suspected, ..dead })
             }
             _ => None,
         }
@@ -101,6 +110,17 @@ mod tests {
         }
         lives.handle_reports(NOW, &state(Liveness::Down));
         assert_eq!(lease(&lives, NOW), Some(0));
+    }
+
+    #[test]
+    fn a_suspected_path_is_marked_until_it_has_answered_or_is_down() {
+        let mut lives = Lives::default();
+        for (liveness, expected) in [(Liveness::Suspect, true), (Liveness::Up, false), (Liveness::Down, false)] {
+            lives.handle_reports(NOW, &state(liveness));
+            let word = lives.word(NOW, &state(liveness).paths[0].id(), 7, 0).unwrap();
+            assert_eq!(word.is_suspected, expected, "{liveness:?}");
+            assert_eq!(PathWord::unpack(word.pack()), word);
+        }
     }
 
     #[test]

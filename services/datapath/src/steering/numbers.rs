@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use patronus_ebpf_abi::steer::{CLASSES, GROUP_PATHS, Group, PATHS, PREFIXES, SITES, STICKY, STRICT, mode};
+use patronus_ebpf_abi::steer::{CLASSES, GROUP_PATHS, Group, INSURED, PATHS, PREFIXES, SITES, STICKY, STRICT, mode};
 use patronus_ipc::{
     prober::PathId,
     router::{self, Mode, State},
@@ -59,7 +59,9 @@ impl Numbers {
                 Mode::LeastConnections => mode::LEAST_CONNECTIONS,
                 Mode::Duplicate => mode::DUPLICATE,
             },
-            flags: u8::from(wanted.is_sticky) * STICKY + u8::from(wanted.is_strict) * STRICT,
+            flags: [(wanted.is_sticky, STICKY), (wanted.is_strict, STRICT), (wanted.is_insured, INSURED)]
+                .iter()
+                .fold(0, |flags, (is_set, flag)| if *is_set { flags | flag } else { flags }),
             ..Group::default()
         };
         let known = wanted.ways.iter().filter_map(|way| {

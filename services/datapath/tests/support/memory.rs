@@ -35,7 +35,8 @@ impl Memory {
     /// Paths with devices 1, 2, 3, of one group.
     pub fn with_paths(mode: u8, flags: u8, spread: u8) -> Self {
         let mut memory = Self::new(&Policy::default().all_rules());
-        memory.paths = (0..3).map(|number| PathWord { device: number + 1, epoch: 0, lease_s: NOW_S + 3 }).collect();
+        memory.paths =
+            (0..3).map(|number| PathWord { device: number + 1, lease_s: NOW_S + 3, ..PathWord::default() }).collect();
         memory.group = Group { count: 3, spread, mode, flags, ..Group::default() };
         memory.group.paths[..3].copy_from_slice(&[0, 1, 2]);
         memory.group.weights[..3].copy_from_slice(&[6, 3, 1]);
