@@ -46,6 +46,7 @@ const SETTINGS: &[(&str, &str, &str)] = &[
     ("net/ipv4/icmp_echo_ignore_broadcasts", "1", "no amplification"),
     ("net/ipv4/tcp_syncookies", "1", "a flood of SYN leaves the page reachable"),
     ("net/ipv4/tcp_fastopen", "0", "a connection that is not opened by `connect` would go past Landlock"),
+    ("net/ipv4/tcp_mtu_probing", "1", "what the box says to seeds passes where routers drop what is long and are silent (RFC 4821)"),
     ("net/ipv4/tcp_rfc1337", "1", "a late segment does not end TIME-WAIT"),
     ("net/ipv6/conf/all/accept_ra", "0", "uplinks take router advertisements, `link` says which"),
     ("net/ipv6/conf/default/accept_ra", "0", "as above"),

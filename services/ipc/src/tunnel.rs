@@ -226,6 +226,8 @@ pub struct PathState {
     pub heard_ago_ms: Option<u64>,
     /// How long ago all that was to go over its device had been taken from there, in milliseconds.
     pub emptied_ago_ms: Option<u64>,
+    /// The longest packet that it takes, in bytes; `None` if that is not known.
+    pub longest: Option<u16>,
     /// What went there.
     pub sent: Traffic,
     /// What came from there.

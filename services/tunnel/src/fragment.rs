@@ -1,4 +1,4 @@
-//! An IPv4 packet that is too long for a relayed path, in parts.
+//! An IPv4 packet that is too long for its path, in parts.
 //!
 //! *Does*: what a router on the way would, with a packet that may be cut: the kernel puts fragments together before they come here.
 //! *Spec*: RFC 791 section 3.2. All options are copied into all parts.

@@ -81,6 +81,18 @@ pub const HINTS: usize = 4;
 /// Largest packet of a relayed path: the smallest MTU of IPv6, which with two headers and two seals fits into 1,436 bytes of underlay over
 /// IPv4.
 pub const RELAYED_BYTES: usize = 1280;
+/// Length that every path is taken to carry (RFC 8899 section 5.1.2): with headers and seal 1,260 bytes over IPv4, 1,280 over IPv6.
+pub const BASE_BYTES: usize = 1200;
+/// Longest packet that is tried: what an underlay of 9,000 bytes carries.
+pub const LENGTH_MAX_BYTES: usize = 8928;
+/// Between two packets of a length that is tried. Answers may take longer: that to the long one comes before that to the short one behind it.
+pub const LENGTH_ANSWER: Duration = TICK;
+/// So often a length did not come, and a short packet beside it did: the path does not carry it. At 10 % loss that is chance once in 10^5.
+pub const LENGTH_IN_VAIN: u32 = 5;
+/// Between two looks whether a path that carries long packets still does.
+pub const LENGTH_EVERY: Duration = Duration::from_secs(2);
+/// Between two tries whether a narrow path carries more (PMTU_RAISE_TIMER).
+pub const LENGTH_RAISE: Duration = Duration::from_secs(600);
 /// Datagrams that wait to be wrapped for a relay; a super-frame has fewer.
 pub const RELAYED: usize = 128;
 /// Datagrams a second that a relay carries for one site.

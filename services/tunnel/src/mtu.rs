@@ -8,15 +8,20 @@ const UDP_HEADER: u32 = 8;
 const V4_HEADER: u32 = 20;
 const V6_HEADER: u32 = 40;
 /// The smallest MTU with which a device may have IPv6 (RFC 8200 section 5).
-const V6_MIN: u32 = 1280;
+pub(crate) const V6_MIN: u32 = 1280;
 
 /// The MTU of a tunnel over an underlay with this MTU. A multiple of WireGuard's padding, so that padding never makes the datagram
 /// longer than the link.
 #[must_use]
 pub fn inner_mtu(underlay: u32, over_v6: bool) -> u32 {
+    uncut(underlay, over_v6).clamp(V6_MIN, limit::FRAME_BYTES as u32)
+}
+
+/// The longest inner packet whose datagram such an underlay carries in one piece.
+#[must_use]
+pub fn uncut(underlay: u32, over_v6: bool) -> u32 {
     let outer = UDP_HEADER + if over_v6 { V6_HEADER } else { V4_HEADER } + limit::DATA_OVERHEAD_BYTES as u32;
-    let inner = underlay.saturating_sub(outer) / limit::PADDING_BYTES as u32 * limit::PADDING_BYTES as u32;
-    inner.clamp(V6_MIN, limit::FRAME_BYTES as u32)
+    underlay.saturating_sub(outer) / limit::PADDING_BYTES as u32 * limit::PADDING_BYTES as u32
 }
 
 #[cfg(test)]

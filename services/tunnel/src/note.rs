@@ -11,12 +11,16 @@ use patronus_types::{SiteId, UplinkSlot};
 use crate::packet::{Packet, array_at, put, set_length, u16_at};
 
 const HEADER: usize = 20;
+/// Of a note without its body.
+pub(crate) const HEADERS_BYTES: usize = HEADER + 1;
 const PROTOCOL: u8 = 253;
 const PROBE: u8 = 1;
 const SEEN: u8 = 2;
 const CARRY: u8 = 3;
 const CARRIED: u8 = 4;
 const HERE: u8 = 5;
+const LONG: u8 = 6;
+const CAME: u8 = 7;
 
 /// A note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +35,10 @@ pub(crate) enum Note<'n> {
     Carry(Parcel<'n>),
     /// This datagram came from a slot of another site.
     Carried(Parcel<'n>),
+    /// Does a packet as long as this come?
+    Long(&'n [u8]),
+    /// A packet of this length came.
+    Came(u16),
 }
 
 /// A datagram of the session between two sites, and the one of them that is not here.
@@ -62,6 +70,8 @@ impl<'n> Note<'n> {
             (&HERE, address) => Some(Self::Here(parse_address(address)?)),
             (&CARRY, parcel) => Some(Self::Carry(Parcel::parse(parcel)?)),
             (&CARRIED, parcel) => Some(Self::Carried(Parcel::parse(parcel)?)),
+            (&LONG, filling) => Some(Self::Long(filling)),
+            (&CAME, &[high, low]) => Some(Self::Came(u16::from_be_bytes([high, low]))),
             _ => None,
         }
     }
@@ -91,11 +101,21 @@ impl<'n> Note<'n> {
                 *kind = CARRIED;
                 parcel.write(body)?
             }
+            Self::Long(filling) => {
+                *kind = LONG;
+                body.get_mut(..filling.len())?.copy_from_slice(filling);
+                filling.len()
+            }
+            Self::Came(bytes) => {
+                *kind = CAME;
+                put(body, 0, bytes.to_be_bytes())?;
+                2
+            }
         };
         header.fill(0);
         put(header, 0, [0x45])?;
         put(header, 8, [1, PROTOCOL])?;
-        let length = HEADER + 1 + length;
+        let length = HEADERS_BYTES + length;
         u16::try_from(length).ok()?;
         set_length(header, true, length, 0)?;
         Some(length)
@@ -166,6 +186,8 @@ mod tests {
             Note::Here("192.0.2.1:51830".parse().unwrap()),
             Note::Carry(parcel),
             Note::Carried(parcel),
+            Note::Long(&[0; 1419]),
+            Note::Came(1440),
         ];
         for note in notes {
             assert_eq!(Note::parse(&written(note)), Some(note));
@@ -174,6 +196,7 @@ mod tests {
         assert_eq!(written(Note::Probe), probe);
         assert_eq!(written(notes[1])[20..], [2, 4, 192, 0, 2, 1, 0xca, 0x76]);
         assert_eq!(written(notes[4])[20..54], [[3].as_slice(), &[7; 32], &[3]].concat());
+        assert_eq!((written(notes[6]).len(), &written(notes[7])[20..]), (1440, [7, 5, 0xa0].as_slice()));
     }
 
     #[test]
@@ -189,7 +212,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_end_the_process(kind in 0..7_u8, body in proptest::collection::vec(any::<u8>(), 0..80)) {
+        fn no_bytes_end_the_process(kind in 0..9_u8, body in proptest::collection::vec(any::<u8>(), 0..80)) {
             let mut packet = [written(Note::Probe)[..20].to_vec(), vec![kind], body].concat();
             let length = packet.len();
             set_length(&mut packet[..20], true, length, 0).unwrap();

@@ -22,6 +22,8 @@ pub struct Transmit<'a> {
     pub bytes: &'a [u8],
     /// Length of each but the last.
     pub segment_bytes: usize,
+    /// It is one datagram, and may not be cut on its way.
+    pub is_uncut: bool,
 }
 
 #[derive(Debug)]
@@ -32,6 +34,7 @@ struct Batch {
     segment_bytes: usize,
     count: usize,
     closed: bool,
+    is_uncut: bool,
 }
 
 /// The batches since the last flush. Those behind `used` are kept for their memory.
@@ -50,6 +53,15 @@ impl Outbox {
             Way::Direct(address) => self.push_direct(address, bytes, write),
             Way::Via(via) => self.push_relayed(via, bytes, write),
         }
+    }
+
+    /// Lets `write` put a datagram alone, which arrives in one piece or not at all.
+    pub(crate) fn push_uncut(&mut self, to: SocketAddr, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<()> {
+        let index = self.new_batch(to)?;
+        let written = self.write_to(index, write);
+        let batch = self.batches.get_mut(index)?;
+        (batch.closed, batch.is_uncut) = (true, true);
+        written
     }
 
     fn push_relayed(&mut self, via: Via, bytes: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<()> {
@@ -73,6 +85,10 @@ impl Outbox {
         write: impl FnOnce(&mut [u8]) -> Option<usize>,
     ) -> Option<()> {
         let index = self.batch_for(to, bytes)?;
+        self.write_to(index, write)
+    }
+
+    fn write_to(&mut self, index: usize, write: impl FnOnce(&mut [u8]) -> Option<usize>) -> Option<()> {
         let batch = self.batches.get_mut(index)?;
         let room = batch.bytes.get_mut(batch.length..)?;
         let written = write(room)?;
@@ -98,7 +114,8 @@ impl Outbox {
             if self.batches.get(next).is_some_and(|batch| batch.count > 0) {
                 let batch = self.batches.get(next)?;
                 let bytes = batch.bytes.get(..batch.length)?;
-                return Some(Transmit { to: batch.to, bytes, segment_bytes: batch.segment_bytes });
+                let (to, segment_bytes, is_uncut) = (batch.to, batch.segment_bytes, batch.is_uncut);
+                return Some(Transmit { to, bytes, segment_bytes, is_uncut });
             }
         }
         (self.used, self.next) = (0, 0);
@@ -112,15 +129,21 @@ impl Outbox {
         if let Some(index) = last.filter(|index| used.get(*index).is_some_and(|batch| batch.takes(bytes))) {
             return Some(index);
         }
+        self.new_batch(to)
+    }
+
+    fn new_batch(&mut self, to: SocketAddr) -> Option<usize> {
         (self.used < limit::BATCHES).then_some(())?;
         let index = self.used;
         self.used += 1;
         if index == self.batches.len() {
             let bytes = vec![0; limit::BATCH_BYTES + SLACK_BYTES].into_boxed_slice();
-            self.batches.push(Batch { to, bytes, length: 0, segment_bytes: 0, count: 0, closed: false });
+            let (length, segment_bytes, count) = (0, 0, 0);
+            self.batches.push(Batch { to, bytes, length, segment_bytes, count, closed: false, is_uncut: false });
         }
         let batch = self.batches.get_mut(index)?;
-        (batch.to, batch.length, batch.segment_bytes, batch.count, batch.closed) = (to, 0, 0, 0, false);
+        (batch.to, batch.length, batch.segment_bytes, batch.count) = (to, 0, 0, 0);
+        (batch.closed, batch.is_uncut) = (false, false);
         Some(index)
     }
 }

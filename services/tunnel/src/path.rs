@@ -10,11 +10,12 @@ use patronus_ipc::tunnel::{PathState, PathStatus, Traffic};
 use patronus_types::{IpNet, SiteId, UplinkSlot};
 
 use crate::{
-    limit,
+    limit, mtu,
     noise::{Heard, PublicKey, Session},
     note::{self, Note},
     outbox::Outbox,
     packet::array_at,
+    path_mtu::PathMtu,
     received::Received,
     reject::Reject,
     seen::Seen,
@@ -69,6 +70,9 @@ pub(crate) struct Around<'s> {
     pub(crate) seen: &'s Seen,
 }
 
+/// The longest IPv6 packet is never shorter, though its datagram may be cut on its way (RFC 8200 section 5).
+const V6_MIN: usize = mtu::V6_MIN as usize;
+
 /// A path as it is.
 #[derive(Debug)]
 pub struct Path<S> {
@@ -81,6 +85,7 @@ pub struct Path<S> {
     pub(crate) sent: Traffic,
     pub(crate) heard: Traffic,
     pub(crate) received: Received,
+    mtu: PathMtu,
     sent_at: Duration,
     asked_at: Option<Duration>,
     /// The peer is somewhere else than before, and may not know it.
@@ -107,6 +112,7 @@ impl<S: Session> Path<S> {
             sent: Traffic::default(),
             heard: Traffic::default(),
             received: Received::default(),
+            mtu: PathMtu::default(),
             sent_at: Duration::ZERO,
             asked_at: None,
             owes_word: false,
@@ -132,6 +138,7 @@ impl<S: Session> Path<S> {
             session_age_ms: age.map(millis),
             heard_ago_ms: self.heard_at.map(|at| millis(now.saturating_sub(at))),
             emptied_ago_ms: None,
+            longest: self.longest(true).and_then(|bytes| u16::try_from(bytes).ok()),
             sent: self.sent,
             received: self.heard,
             lost: self.received.lost(),
@@ -157,6 +164,40 @@ impl<S: Session> Path<S> {
         self.session.is_established() && matches!(self.endpoint, Some(Way::Direct(_)))
     }
 
+    /// The longest packet of a family that this path takes; `None` if that is not known.
+    pub(crate) fn longest(&self, is_v4: bool) -> Option<usize> {
+        let longest = match self.endpoint? {
+            Way::Via(_) => limit::RELAYED_BYTES,
+            Way::Direct(_) => self.mtu.longest()?,
+        };
+        Some(if is_v4 { longest } else { longest.max(V6_MIN) })
+    }
+
+    /// Which lengths are to be tried now, over a link of this MTU.
+    pub(crate) fn lengths_to_try(&mut self, now: Duration, underlay: u32) -> [Option<usize>; 2] {
+        match self.endpoint {
+            Some(Way::Direct(address)) if self.session.is_established() => {
+                let uncut = mtu::uncut(underlay, address.is_ipv6()) as usize;
+                self.mtu.handle_timeout(now, uncut.min(limit::LENGTH_MAX_BYTES))
+            }
+            _ => [None; 2],
+        }
+    }
+
+    /// Sends a packet that arrives in one piece or not at all.
+    pub(crate) fn send_uncut(&mut self, now: Duration, packet: &[u8], outbox: &mut Outbox) -> Result<(), Reject> {
+        let to = self.endpoint.and_then(Way::direct).ok_or(Reject::NoSession)?;
+        let session = &mut self.session;
+        outbox.push_uncut(to, |out| session.encrypt(packet, out)).ok_or(Reject::Overflow)?;
+        self.sent_at = now;
+        Ok(())
+    }
+
+    /// A packet of this length came over, says the peer.
+    pub(crate) fn handle_length(&mut self, now: Duration, bytes: usize) {
+        self.mtu.handle_answer(now, bytes);
+    }
+
     /// Sends a packet, padded already, of which `bytes` count.
     pub(crate) fn send(
         &mut self,
@@ -170,6 +211,7 @@ impl<S: Session> Path<S> {
         if bytes > 0 {
             self.sent.packets += 1;
             self.sent.bytes += bytes as u64;
+            self.mtu.handle_sent(bytes);
         }
         Ok(())
     }
@@ -232,7 +274,9 @@ impl<S: Session> Path<S> {
             self.heard_direct_at = Some(now);
         }
         if is_followed {
-            self.owes_word |= self.endpoint != Some(from);
+            if self.endpoint != Some(from) {
+                (self.owes_word, self.mtu) = (true, PathMtu::default());
+            }
             self.endpoint = Some(from);
         }
     }

@@ -20,7 +20,7 @@ use crate::{
     budget::Budget,
     fragment,
     inbox::{Coalesce, Frame, Inbox},
-    limit,
+    limit, mss,
     noise::{Engine, Heard, PublicKey, Session},
     note,
     outbox::{Outbox, Transmit},
@@ -59,6 +59,8 @@ pub struct Shard<E: Engine> {
     relays: Vec<Index>,
     seen: Seen,
     stun: Stun,
+    /// MTU of the slot's link, 0 if that is not known.
+    underlay: u32,
     rejects: Rejects,
     outbox: Outbox,
     inbox: Inbox,
@@ -85,6 +87,7 @@ impl<E: Engine> Shard<E> {
             relays: Vec::new(),
             seen: Seen::default(),
             stun: Stun::default(),
+            underlay: 0,
             rejects: Rejects::default(),
             outbox: Outbox::default(),
             inbox: Inbox::new(Coalesce::default()),
@@ -126,6 +129,11 @@ impl<E: Engine> Shard<E> {
     /// Who else is asked where this slot is seen, beginning with the next [`Self::apply`].
     pub fn set_stun(&mut self, servers: &[StunServer]) {
         self.stun.set(servers);
+    }
+
+    /// The MTU of the slot's link, 0 if that is not known.
+    pub fn set_underlay(&mut self, mtu: u32) {
+        self.underlay = mtu;
     }
 
     /// What the devices take from now on.
@@ -204,14 +212,14 @@ impl<E: Engine> Shard<E> {
             return Err(Reject::NoteMalformed);
         }
         let path = self.paths.get_mut(&index).ok_or(Reject::NoPeer)?;
-        let is_relayed = matches!(path.endpoint, Some(Way::Via(_)));
+        let longest = path.longest(split.packet().is_v4());
         for segment in 0..split.count() {
             let bytes = split.write(segment, &mut self.scratch).ok_or(Reject::BadFrame)?;
-            if is_relayed && bytes > limit::RELAYED_BYTES {
+            if let Some(longest) = longest.filter(|longest| bytes > *longest) {
                 // All segments are as long: who sent one has sent them all.
                 let packet = Packet::parse(&self.scratch).ok_or(Reject::BadFrame)?;
-                tell_if_must_be(&packet, remote, &mut self.inbox)?;
-                send_in_parts(now, &packet, path, &mut self.outbox)?;
+                tell_if_must_be(&packet, longest, remote, &mut self.inbox)?;
+                send_in_parts(now, &packet, longest, path, &mut self.outbox)?;
                 continue;
             }
             let padded = bytes.next_multiple_of(limit::PADDING_BYTES);
@@ -262,12 +270,16 @@ impl<E: Engine> Shard<E> {
             let packet = packet.to_vec();
             return self.hear_note(now, from, index, &packet);
         }
-        let source = Packet::parse(packet).and_then(|packet| packet.source());
-        let source = source.ok_or(Reject::NotIp)?;
+        let source = Packet::parse(packet).and_then(|packet| Some((packet.source()?, packet.is_v4())));
+        let (source, is_v4) = source.ok_or(Reject::NotIp)?;
         if self.last_source != Some((index, source)) {
             let owner = self.prefixes.get(&remote).and_then(|prefixes| prefixes.owner(source));
             owner.filter(|owner| *owner == index).ok_or(Reject::ForeignSource)?;
             self.last_source = Some((index, source));
+        }
+        // What opens a connection says how long the answers may be, which go back by this path.
+        if let (Some(longest), Some(packet)) = (path.longest(is_v4), room.get_mut(..bytes)) {
+            let _ = mss::clamp(packet, longest);
         }
         self.inbox.keep(bytes, remote);
         Ok(())
@@ -348,6 +360,7 @@ impl<E: Engine> Shard<E> {
             if let Some(path) = self.paths.get_mut(&index) {
                 path.handle_timeout(now, &Around { relays: &self.relays, seen: &self.seen }, &mut self.outbox);
             }
+            self.try_lengths(now, index);
             self.send_relayed(now);
         }
     }
@@ -368,13 +381,13 @@ impl<E: Engine> Shard<E> {
     }
 }
 
-/// A packet too long for a relay: its sender is told, unless it may be cut on its way.
-fn tell_if_must_be(packet: &Packet<'_>, remote: UplinkSlot, inbox: &mut Inbox) -> Result<(), Reject> {
+/// A packet too long for its path: its sender is told, unless it may be cut on its way.
+fn tell_if_must_be(packet: &Packet<'_>, longest: usize, remote: UplinkSlot, inbox: &mut Inbox) -> Result<(), Reject> {
     if !too_big::must_be_told(packet) {
         return Ok(());
     }
     let room = inbox.room(limit::HANDSHAKE_BYTES).ok_or(Reject::Overflow)?;
-    if let Some(bytes) = too_big::answer(packet, limit::RELAYED_BYTES, room) {
+    if let Some(bytes) = too_big::answer(packet, longest, room) {
         inbox.keep(bytes, remote);
     }
     Err(Reject::TooLong)
@@ -383,12 +396,13 @@ fn tell_if_must_be(packet: &Packet<'_>, remote: UplinkSlot, inbox: &mut Inbox) -
 fn send_in_parts<S: Session>(
     now: Duration,
     packet: &Packet<'_>,
+    longest: usize,
     path: &mut Path<S>,
     outbox: &mut Outbox,
 ) -> Result<(), Reject> {
     for index in 0.. {
-        let mut part = [0; limit::RELAYED_BYTES];
-        let Some(bytes) = fragment::write(packet, index, limit::RELAYED_BYTES, &mut part) else { break };
+        let mut part = vec![0; longest.next_multiple_of(limit::PADDING_BYTES)];
+        let Some(bytes) = fragment::write(packet, index, longest, &mut part) else { break };
         let padded = part.get(..bytes.next_multiple_of(limit::PADDING_BYTES)).ok_or(Reject::BadFrame)?;
         path.send(now, padded, bytes, outbox)?;
     }

@@ -1,4 +1,4 @@
-//! The answer to a packet that is too long for a relayed path.
+//! The answer to a packet that is too long for its path.
 //!
 //! *Does*: what a router on the way would: tell the sender how long a packet may be. It comes from where the packet was going, an address
 //! that is behind the tunnel in any case.

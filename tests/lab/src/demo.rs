@@ -19,7 +19,7 @@ const UPLINKS: u8 = 2;
 const PATHS: usize = 2 * (UPLINKS as usize).pow(2);
 /// What all lines are: of the kind that small offices have.
 const LINE: Settings =
-    Settings { delay_us: 5_000, jitter_us: 500, lost: 0, reordered: 0, rate_kbit: 50_000, silent: false };
+    Settings { delay_us: 5_000, jitter_us: 500, lost: 0, reordered: 0, rate_kbit: 50_000, silent: false, longest: 0 };
 /// Of the class of calls; fifty packets a second.
 const CALL: (u16, Duration) = (5060, Duration::from_millis(20));
 /// Between a failure and the next; half of it the line is broken.

@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+/// Before each frame of a packet socket stand notes of the kernel (`struct virtio_net_hdr`), then the Ethernet header.
+const VNET: usize = 10;
+const ETHERNET: usize = 14;
 /// A slow line holds frames for this long at most, then drops, in milliseconds.
 pub const QUEUE_MS: u64 = 200;
 
@@ -23,6 +26,30 @@ pub struct Settings {
     pub rate_kbit: u64,
     /// Nothing comes out, and nobody is told.
     pub silent: bool,
+    /// Longer IP packets do not come out, parts of packets neither, and nobody is told; 0 is whatever fits the devices.
+    pub longest: usize,
+}
+
+impl Settings {
+    /// Whether a frame, as a packet socket has it behind a virtio-net header, is too long or a part of something longer.
+    #[must_use]
+    pub fn is_too_narrow_for(&self, frame: &[u8]) -> bool {
+        if self.longest == 0 {
+            return false;
+        }
+        let half = |at: usize| frame.get(at..at + 2).map_or(0, |bytes| u16::from_be_bytes([bytes[0], bytes[1]]));
+        let is_v4 = half(VNET + 12) == 0x0800;
+        let is_part = is_v4 && half(VNET + ETHERNET + 6) & 0x3fff != 0;
+        let headers = if is_v4 { 20 } else { 40 } + 8;
+        // Of datagrams that are cut later each is as long as the header says (in the machine's order).
+        let whole = frame.len().saturating_sub(VNET + ETHERNET);
+        let bytes = if frame.get(1).is_some_and(|kind| *kind != 0) {
+            headers + usize::from(half(4).swap_bytes())
+        } else {
+            whole
+        };
+        is_part || bytes > self.longest
+    }
 }
 
 /// One direction of a line.
@@ -68,7 +95,7 @@ mod tests {
     use super::*;
 
     const DELAY: Settings =
-        Settings { delay_us: 40_000, jitter_us: 0, lost: 0, reordered: 0, rate_kbit: 0, silent: false };
+        Settings { delay_us: 40_000, jitter_us: 0, lost: 0, reordered: 0, rate_kbit: 0, silent: false, longest: 0 };
 
     /// SplitMix64.
     fn random(n: u64) -> u64 {
@@ -92,6 +119,23 @@ mod tests {
             (0..10_000).map(|n| line.handle_frame(&settings, 100, n * 1_000, random(n)).unwrap() - n * 1_000).collect();
         assert!(out.iter().all(|took| (40_000..=50_000).contains(took)));
         assert!(out.iter().any(|took| *took < 42_000) && out.iter().any(|took| *took > 48_000));
+    }
+
+    #[test]
+    fn a_narrow_line_takes_short_packets_and_no_parts() {
+        let narrow = Settings { longest: 1280, ..Settings::default() };
+        let frame = |bytes: usize, segment: u16, flags: u8| {
+            let mut frame = vec![0; VNET + ETHERNET + bytes];
+            (frame[1], frame[VNET + 12], frame[VNET + ETHERNET + 6]) = (u8::from(segment > 0), 8, flags);
+            frame[4..6].copy_from_slice(&segment.to_le_bytes());
+            frame
+        };
+        assert!(!narrow.is_too_narrow_for(&frame(1280, 0, 0x40)) && narrow.is_too_narrow_for(&frame(1281, 0, 0x40)));
+        assert!(!narrow.is_too_narrow_for(&frame(9000, 1252, 0)) && narrow.is_too_narrow_for(&frame(9000, 1253, 0)));
+        assert!(
+            narrow.is_too_narrow_for(&frame(600, 0, 0x20))
+                && !Settings::default().is_too_narrow_for(&frame(9000, 0, 0x20))
+        );
     }
 
     #[test]

@@ -135,6 +135,9 @@ fn carry(
                 continue;
             }
             let settings = *settings.lock().unwrap();
+            if settings.is_too_narrow_for(&buffer[..count]) {
+                continue;
+            }
             if let Some(out_us) = line.handle_frame(&settings, count, now_us(), random(number)) {
                 under_way.push(UnderWay(Reverse((out_us, number)), buffer[..count].to_vec()));
             }

@@ -8,8 +8,11 @@ mod common;
 use std::time::Instant;
 
 use common::{programs, tcp};
-use patronus_ipc::prober::{Liveness, PathReport, Rejected, Reply, Request, Span, State};
-use patronus_lab::{Net, Whole, Wiring, impair::Settings, relay::Direction};
+use patronus_ipc::{
+    prober::{Liveness, PathReport, Rejected, Reply, Request, Span, State},
+    tunnel,
+};
+use patronus_lab::{Bulk, Net, Whole, Wiring, carry::MEGABYTE, eventually, impair::Settings, relay::Direction};
 
 const PATHS: usize = 4;
 
@@ -111,6 +114,31 @@ fn a_test_tells_what_a_slow_line_carries_each_way_and_that_a_dead_one_does_not_a
     net.impair(1, 1, Direction::Out, Settings { silent: true, ..Settings::default() });
     wait_for(&net, Liveness::Down);
     assert_eq!(net.sites[0].ask_prober(&Request::Test(ids[0])), Reply::Rejected(Rejected::PathDown));
+}
+
+#[test]
+fn a_line_that_becomes_narrow_and_says_nothing_is_found_out_and_a_download_goes_on() {
+    let net = measured();
+    let is_whole = |state: &tunnel::State| state.paths.iter().all(|path| path.longest == Some(1440));
+    net.sites[0].wait_for_tunnel("paths that carry what their links do", is_whole);
+    let download = Bulk::start(net.sites[0].host(), net.sites[1].host(), &net.sites[1].host_address());
+    eventually("a download", || download.received() > MEGABYTE as u64, String::new);
+    for (uplink, direction) in [0, 1].into_iter().flat_map(|uplink| [(uplink, Direction::Out), (uplink, Direction::In)])
+    {
+        net.impair(1, uplink, direction, Settings { longest: 1_280, ..Settings::default() });
+    }
+    // 1,280 bytes less headers and seal, a multiple of 16.
+    let began = Instant::now();
+    net.sites[0]
+        .wait_for_tunnel("a path that is narrow", |state| state.paths.iter().any(|path| path.longest == Some(1_216)));
+    println!("found out after {:?}", began.elapsed());
+    let before = download.received();
+    eventually("it goes on", || download.received() > before + MEGABYTE as u64, || net.sites[0].story());
+    println!("the download paused for {:?}", download.longest_pause());
+    let _ = download.finish();
+    // Connections that begin now, of which the other end sends most.
+    tcp(&net.sites[1], &net.sites[0]);
+    tcp(&net.sites[0], &net.sites[1]);
 }
 
 #[test]

@@ -29,7 +29,8 @@ const PATHS: usize = 9;
 /// Of no class that is built in, and of calls.
 const ANY: u16 = 7777;
 const CALLS: u16 = 5060;
-const SILENT: Settings = Settings { silent: true, delay_us: 0, jitter_us: 0, lost: 0, reordered: 0, rate_kbit: 0 };
+const SILENT: Settings =
+    Settings { silent: true, delay_us: 0, jitter_us: 0, lost: 0, reordered: 0, rate_kbit: 0, longest: 0 };
 
 /// One net at a time: what is measured here is felt by whoever else measures.
 static TURN: Mutex<()> = Mutex::new(());

@@ -52,6 +52,7 @@ fn up(peer: &Peer, local: u8, remote: u8, status: PathStatus) -> PathState {
         lost: 0,
         reordered: 0,
         emptied_ago_ms: None,
+        longest: None,
     }
 }
 

@@ -9,7 +9,7 @@ use std::{net::IpAddr, time::Duration};
 use crate::{
     Shard, limit,
     noise::Engine,
-    note::{Note, Parcel},
+    note::{self, Note, Parcel},
     reject::Reject,
     way::{Index, Via, Way},
 };
@@ -40,6 +40,27 @@ impl<E: Engine> Shard<E> {
                 self.hear(now, Way::Via(via), parcel.datagram)
             }
             Note::Carried(_) => Err(Reject::RelayNotGranted),
+            Note::Long(_) => {
+                let came = Note::Came(u16::try_from(packet.len()).unwrap_or(u16::MAX));
+                path.tell(now, from, came, &mut self.outbox)
+            }
+            Note::Came(bytes) => {
+                path.handle_length(now, bytes.into());
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends the packets by which a path learns how long they may be.
+    pub(super) fn try_lengths(&mut self, now: Duration, index: Index) {
+        let Some(path) = self.paths.get_mut(&index) else { return };
+        for bytes in path.lengths_to_try(now, self.underlay).into_iter().flatten() {
+            let filling = vec![0; bytes.saturating_sub(note::HEADERS_BYTES)];
+            let written = Note::Long(&filling).write(&mut self.scratch);
+            if let Some(packet) = written.and_then(|length| self.scratch.get(..length)) {
+                // One that has no room counts as one that did not come.
+                let _ = path.send_uncut(now, packet, &mut self.outbox);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::noise::Boring;
 
+mod narrow;
 mod relayed;
 
 const S: Duration = Duration::from_secs(1);

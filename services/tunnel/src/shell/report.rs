@@ -51,7 +51,7 @@ impl Report {
 
     /// Whether it differs in counters and ages at most.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        let news = |path: &PathState| (path.peer, path.remote, path.status, path.endpoint, path.via);
+        let news = |path: &PathState| (path.peer, path.remote, path.status, path.endpoint, path.via, path.longest);
         (&self.seen, &self.stun) == (&other.seen, &other.stun)
             && self.paths.iter().map(news).eq(other.paths.iter().map(news))
     }

@@ -23,6 +23,7 @@ use rustix::event::{EventfdFlags, eventfd};
 use super::{
     Fatal,
     report::FromSlot,
+    sys,
     tun::Tun,
     udp::Udp,
     worker::{Order, Wish, Worker},
@@ -150,7 +151,8 @@ impl Slots {
             running.remotes = remotes.to_vec();
             let stun = stun_servers(desired).map_err(|error| Fatal::Slot(*slot, error))?;
             let (wanted, remotes) = (wanted.clone(), remotes.to_vec());
-            let wish = Wish { wanted, remotes, new, is_relay: desired.is_relay, stun };
+            let underlay = sys::mtu(running.device.as_str()).unwrap_or(0);
+            let wish = Wish { wanted, remotes, new, is_relay: desired.is_relay, stun, underlay };
             // A thread that is gone has said so.
             let _ = running.orders.send(Order::Follow(wish));
             ring(&running.bell);

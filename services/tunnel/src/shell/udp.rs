@@ -27,11 +27,14 @@ const SEND_LIMIT: Duration = Duration::from_millis(20);
 const RECEIVE_QUEUE_BYTES: usize = 8 * 1024 * 1024;
 /// `IP_PMTUDISC_DONT`: a datagram that is too long for a link is fragmented, not lost.
 const FRAGMENT: i32 = 0;
+/// `IP_PMTUDISC_PROBE`: it is lost, whatever the kernel believes to know of the way.
+const UNCUT: i32 = 3;
 
 /// A socket.
 #[derive(Debug)]
 pub(crate) struct Udp {
     socket: Socket,
+    v4: bool,
     /// Whether the kernel segments.
     segments: bool,
     buffer: Box<[u8]>,
@@ -53,11 +56,9 @@ impl Udp {
         socket.bind_device(Some(device.as_bytes()))?;
         socket.set_write_timeout(Some(SEND_LIMIT))?;
         if v4 {
-            sys::set_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, FRAGMENT)?;
             socket.bind(&SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)).into())?;
         } else {
             socket.set_only_v6(true)?;
-            sys::set_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, FRAGMENT)?;
             socket.bind(&SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)).into())?;
         }
         // Without the right to exceed the limit, up to the limit.
@@ -70,7 +71,18 @@ impl Udp {
             tracing::warn!(device, error = %refused, "UDP offload refused");
         }
         let buffer = vec![0; limit::FRAME_BYTES].into_boxed_slice();
-        Ok(Self { socket, segments: segments.is_ok(), buffer, control: cmsg_space!(i32) })
+        let socket = Self { socket, v4, segments: segments.is_ok(), buffer, control: cmsg_space!(i32) };
+        socket.discover(FRAGMENT)?;
+        Ok(socket)
+    }
+
+    /// What becomes of the next datagrams where they are too long.
+    fn discover(&self, how: i32) -> io::Result<()> {
+        let (level, option) = match self.v4 {
+            true => (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER),
+            false => (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER),
+        };
+        sys::set_option(self.socket.as_fd(), level, option, how)
     }
 
     /// The next datagrams; `None` if there are none now.
@@ -95,6 +107,12 @@ impl Udp {
     /// Sends a batch, and one by one what the kernel does not take as such.
     pub(crate) fn send(&mut self, batch: &Transmit<'_>) -> io::Result<()> {
         let to = SockaddrStorage::from(batch.to);
+        if batch.is_uncut {
+            self.discover(UNCUT)?;
+            let sent = self.send_once(&to, batch.bytes, None);
+            self.discover(FRAGMENT)?;
+            return Ok(sent?);
+        }
         if self.segments && batch.bytes.len() > batch.segment_bytes {
             match self.send_once(&to, batch.bytes, u16::try_from(batch.segment_bytes).ok()) {
                 Ok(()) => return Ok(()),

@@ -47,6 +47,8 @@ pub(crate) struct Wish {
     pub(crate) is_relay: bool,
     /// Who else is asked where the slot is seen.
     pub(crate) stun: Vec<StunServer>,
+    /// MTU of its link, 0 if that is not known.
+    pub(crate) underlay: u32,
 }
 
 /// All that the thread has.
@@ -133,6 +135,7 @@ impl Worker {
         self.shard.set_coalesce(self.devices.values().map(Tun::coalesce).min().unwrap_or_default());
         self.shard.set_relay(wish.is_relay);
         self.shard.set_stun(&wish.stun);
+        self.shard.set_underlay(wish.underlay);
         self.shard.apply(self.now(), &wish.wanted);
         self.flush();
     }

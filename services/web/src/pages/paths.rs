@@ -57,7 +57,7 @@ fn peer_paths(paths: &[Path]) -> Markup {
                     thead { tr {
                         th scope="col" { "Slots" } th scope="col" { "State" } th.number scope="col" { "Round trip" }
                         th.number scope="col" { "Jitter" } th.number scope="col" { "Loss" } th scope="col" { "Endpoint" } th scope="col" { "Session" }
-                        th scope="col" { "Heard" } th.number scope="col" { "Sent" } th.number scope="col" { "Received" }
+                        th scope="col" { "Heard" } th.number scope="col" { "MTU" } th.number scope="col" { "Sent" } th.number scope="col" { "Received" }
                         th.number scope="col" { "Lost" } th.number scope="col" { "Reordered" }
                     } }
                     tbody { @for path in paths { (row(path)) } }
@@ -75,6 +75,7 @@ fn row(path: &Path) -> Markup {
         td { (way(path)) }
         td { (age(path.session_age_ms)) }
         td { (age(path.heard_ago_ms)) @if path.heard_ago_ms.is_some() { " ago" } }
+        td.number { @match path.mtu { Some(mtu) => (mtu), None => span.none { "none" } } }
         td.number { (traffic(path.sent)) }
         td.number { (traffic(path.received)) }
         td.number { (path.lost) }

@@ -322,6 +322,8 @@ pub(crate) struct Path {
     pub session_age_ms: Option<u64>,
     /// How long ago the last authentic datagram came.
     pub heard_ago_ms: Option<u64>,
+    /// Bytes of the longest packet that it takes.
+    pub mtu: Option<u16>,
     /// What went there.
     pub sent: tunnel::Traffic,
     /// What came from there.
@@ -369,6 +371,7 @@ pub(crate) fn paths(
         via_name: path.via.and_then(|via| network.and_then(|network| name_of(network, via))),
         session_age_ms: path.session_age_ms,
         heard_ago_ms: path.heard_ago_ms,
+        mtu: path.longest,
         sent: path.sent,
         received: path.received,
         lost: path.lost,
