@@ -106,8 +106,8 @@ pub(crate) fn tokens(answer: &Value) -> String {
 /// `/api/sdwan/paths`.
 pub(crate) fn paths(answer: &Value) -> String {
     let mut text = format!(
-        "{:<20} {:<6} {:<8} {:>9} {:>9} {:>9} {:>13} {:<22} {:<16} {:>14} {:>14}\n",
-        "PEER", "SLOTS", "STATE", "RTT", "P95", "JITTER", "LOSS OUT/IN", "ENDPOINT", "WAY", "SENT", "RECEIVED"
+        "{:<20} {:<6} {:<8} {:>9} {:>9} {:>9} {:>13} {:<22} {:<16} {:>5} {:>14} {:>14}\n",
+        "PEER", "SLOTS", "STATE", "RTT", "P95", "JITTER", "LOSS OUT/IN", "ENDPOINT", "WAY", "MTU", "SENT", "RECEIVED"
     );
     for path in items(answer, "/paths") {
         let named = word(path, "/peer_name");
@@ -119,10 +119,11 @@ pub(crate) fn paths(answer: &Value) -> String {
         let liveness = word(path, "/quality/liveness");
         let _ = writeln!(
             text,
-            "{peer:<20} {slots:<6} {:<8} {rtt:>9} {p95:>9} {jitter:>9} {loss:>13} {:<22} {:<16} {:>14} {:>14}",
+            "{peer:<20} {slots:<6} {:<8} {rtt:>9} {p95:>9} {jitter:>9} {loss:>13} {:<22} {:<16} {:>5} {:>14} {:>14}",
             if liveness.is_empty() { word(path, "/status") } else { liveness },
             Some(word(path, "/endpoint")).filter(|endpoint| !endpoint.is_empty()).unwrap_or_else(|| "-".to_owned()),
             way(path),
+            word(path, "/mtu"),
             word(path, "/sent/bytes"),
             word(path, "/received/bytes")
         );
