@@ -42,7 +42,7 @@ pub use path::{Path, Wanted};
 pub use prefixes::Prefixes;
 pub use received::Received;
 pub use reject::{Reject, Rejects};
-pub use shard::Shard;
+pub use shard::{Passed, Shard};
 pub use stun::StunServer;
 
 use std::process::ExitCode;

@@ -95,6 +95,10 @@ pub const LENGTH_EVERY: Duration = Duration::from_secs(2);
 pub const LENGTH_RAISE: Duration = Duration::from_secs(600);
 /// Datagrams that wait to be wrapped for a relay; a super-frame has fewer.
 pub const RELAYED: usize = 128;
+/// A relay passes on to paths that were heard within this time; each asks every 25 s where it is seen.
+pub const HEARD_LATELY: Duration = Duration::from_secs(30);
+/// Datagrams that wait in a relay for another of its slots.
+pub const PASSED: usize = 256;
 /// Datagrams a second that a relay carries for one site.
 pub const RELAY_DATAGRAMS_PER_SECOND: u64 = 20_000;
 /// And bytes a second: 200 Mbit/s.

@@ -164,6 +164,11 @@ impl<S: Session> Path<S> {
         self.session.is_established() && matches!(self.endpoint, Some(Way::Direct(_)))
     }
 
+    /// Whether what is sent to the peer without a relay arrives, as far as can be known: it was heard so not long ago.
+    pub(crate) fn is_heard_directly(&self, now: Duration) -> bool {
+        self.is_direct() && self.heard_direct_at.is_some_and(|at| now.saturating_sub(at) < limit::HEARD_LATELY)
+    }
+
     /// The longest packet of a family that this path takes; `None` if that is not known.
     pub(crate) fn longest(&self, is_v4: bool) -> Option<usize> {
         let longest = match self.endpoint? {

@@ -6,9 +6,10 @@
 //! *Spec*: `docs/tunnel.md`.
 
 mod notes;
+mod passed;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     net::{IpAddr, SocketAddr},
     time::Duration,
 };
@@ -37,6 +38,8 @@ use crate::{
     way::{Index, Way},
 };
 
+pub use passed::Passed;
+
 /// 24 bits.
 const INDEX_MASK: Index = 0x00ff_ffff;
 
@@ -55,6 +58,10 @@ pub struct Shard<E: Engine> {
     /// Whether this site passes datagrams on, and how much it has done so.
     is_relay: bool,
     shares: Shares,
+    /// What is for a peer that another slot of this site may reach.
+    passed: VecDeque<Passed>,
+    /// Slots of this site.
+    slots: usize,
     /// Paths to relays that can be used now.
     relays: Vec<Index>,
     seen: Seen,
@@ -84,6 +91,8 @@ impl<E: Engine> Shard<E> {
             budget: Budget::default(),
             is_relay: false,
             shares: Shares::default(),
+            passed: VecDeque::new(),
+            slots: 1,
             relays: Vec::new(),
             seen: Seen::default(),
             stun: Stun::default(),
@@ -121,9 +130,9 @@ impl<E: Engine> Shard<E> {
         self.stun.answers().collect()
     }
 
-    /// Whether this site passes datagrams on for others.
-    pub fn set_relay(&mut self, is_relay: bool) {
-        self.is_relay = is_relay;
+    /// Whether this site passes datagrams on for others, and how many slots it has for that.
+    pub fn set_relay(&mut self, is_relay: bool, slots: usize) {
+        (self.is_relay, self.slots) = (is_relay, slots);
     }
 
     /// Who else is asked where this slot is seen, beginning with the next [`Self::apply`].

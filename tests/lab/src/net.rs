@@ -140,6 +140,13 @@ impl Net {
         }
     }
 
+    /// Providers do not reach each other any more.
+    pub fn part_providers(&self) {
+        for provider in 0..self.providers.len() {
+            self.core.ip(&["link", "set", &format!("isp{provider}"), "down"]);
+        }
+    }
+
     /// No provider carries what is for a seed or from one any more: all seeds are dead to all sites.
     pub fn kill_seeds(&self) {
         for provider in &self.providers {

@@ -99,3 +99,28 @@ fn behind_translators_pairs_meet_directly_where_theory_allows_and_through_the_re
     println!("direct {:?} after a port was forwarded", began.elapsed());
     carry::tcp(net.sites[3].host(), net.sites[8].host(), &net.sites[8].host_address(), 1 << 20);
 }
+
+#[test]
+fn sites_at_providers_that_do_not_reach_each_other_meet_in_a_relay_that_is_at_both() {
+    let net = Net::new(&programs(), 3, 2, Wiring::Routed);
+    net.found();
+    for site in &net.sites {
+        site.wait_for_paths(8);
+    }
+    let began = Instant::now();
+    net.part_providers();
+    net.pull(2, 1);
+    net.pull(3, 0);
+    let (relay, one, other) = (net.sites[0].id(), &net.sites[1], &net.sites[2]);
+    for (site, far, slots) in [(one, other, (0, 1)), (other, one, (1, 0))] {
+        let far = far.id();
+        let is_carried = |path: &PathState| {
+            let ends = (path.local.number(), path.remote.number());
+            (path.peer, ends, path.status, path.via) == (far, slots, PathStatus::Up, Some(relay))
+        };
+        site.wait_for_tunnel("a path by the relay", |state| state.paths.iter().any(is_carried));
+    }
+    println!("carried from one provider's network to the other's {:?} after they were parted", began.elapsed());
+    carry::tcp(one.host(), other.host(), &other.host_address(), 1 << 20);
+    carry::tcp(other.host(), one.host(), &one.host_address(), 1 << 20);
+}

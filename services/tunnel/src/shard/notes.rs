@@ -6,6 +6,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use super::Passed;
 use crate::{
     Shard, limit,
     noise::Engine,
@@ -64,7 +65,7 @@ impl<E: Engine> Shard<E> {
         }
     }
 
-    /// Passes a datagram on, within this slot: from a session to a session.
+    /// Passes a datagram on: from a session to a session of this slot, or to another slot.
     fn pass_on(&mut self, now: Duration, from: Index, parcel: Parcel<'_>) -> Result<(), Reject> {
         if !self.is_relay {
             return Err(Reject::RelayNotHere);
@@ -74,10 +75,12 @@ impl<E: Engine> Shard<E> {
         if !self.shares.take(now, site, parcel.datagram.len()) {
             return Err(Reject::RelayShare);
         }
-        let to = *self.by_slot.get(&(parcel.site, parcel.slot)).ok_or(Reject::RelayUnknownSite)?;
-        let is_direct = self.paths.get(&to).is_some_and(|path| path.is_direct());
-        is_direct.then_some(()).ok_or(Reject::RelayNoPath)?;
-        self.send_note(now, to, Note::Carried(Parcel { site, slot, datagram: parcel.datagram }))
+        let to = (parcel.site, parcel.slot);
+        self.by_slot.contains_key(&to).then_some(()).ok_or(Reject::RelayUnknownSite)?;
+        if self.hand_over(now, (site, slot), to, parcel.datagram)? {
+            return Ok(());
+        }
+        self.pass_round(Passed { from: (site, slot), to, slots: 1, datagram: parcel.datagram.to_vec() })
     }
 
     /// Wraps what waits for relays.
@@ -90,7 +93,7 @@ impl<E: Engine> Shard<E> {
         }
     }
 
-    fn send_note(&mut self, now: Duration, to: Index, note: Note<'_>) -> Result<(), Reject> {
+    pub(super) fn send_note(&mut self, now: Duration, to: Index, note: Note<'_>) -> Result<(), Reject> {
         let bytes = note.write(&mut self.scratch).ok_or(Reject::Overflow)?;
         let padded = bytes.next_multiple_of(limit::PADDING_BYTES);
         self.scratch.get_mut(bytes..padded).ok_or(Reject::Overflow)?.fill(0);

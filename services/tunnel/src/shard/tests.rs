@@ -8,6 +8,7 @@ use super::*;
 use crate::noise::Boring;
 
 mod narrow;
+mod passed;
 mod relayed;
 
 const S: Duration = Duration::from_secs(1);

@@ -7,14 +7,17 @@ use std::{
     collections::BTreeMap,
     io,
     os::fd::OwnedFd,
-    sync::mpsc::{SyncSender, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{SyncSender, sync_channel},
+    },
     thread::JoinHandle,
     time::Instant,
 };
 
 use patronus_ipc::tunnel::{Desired, Slot, SlotKey, device_name};
 use patronus_tunnel::{
-    Shard, StunServer, desired,
+    Passed, Shard, StunServer, desired, limit,
     noise::{Boring, Engine},
 };
 use patronus_types::{PortName, UplinkSlot};
@@ -26,7 +29,7 @@ use super::{
     sys,
     tun::Tun,
     udp::Udp,
-    worker::{Order, Wish, Worker},
+    worker::{Next, Order, Wish, Worker, ring},
 };
 
 /// Orders that a thread has not taken yet; one more waits.
@@ -38,7 +41,8 @@ struct Running {
     device: PortName,
     public_key: SlotKey,
     orders: SyncSender<Order>,
-    bell: OwnedFd,
+    passed: SyncSender<Passed>,
+    bell: Arc<OwnedFd>,
     remotes: Vec<UplinkSlot>,
     thread: JoinHandle<()>,
 }
@@ -82,15 +86,17 @@ impl Slots {
         // A kernel without IPv6 has no such sockets.
         let v6 = Udp::open(false, device.as_str(), port);
         let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(io::Error::from);
-        let bell = bell.map_err(failed)?;
-        let (sender, orders) = sync_channel(ORDERS);
+        let bell = Arc::new(bell.map_err(failed)?);
+        let ((sender, orders), (pass, passed)) = (sync_channel(ORDERS), sync_channel(limit::PASSED));
         let worker = Worker {
             slot,
             shard: Shard::new(engine, u32::from_ne_bytes(random().map_err(failed)?)),
             sockets: std::iter::once(v4).chain(v6.ok()).collect(),
             devices: BTreeMap::new(),
             orders,
-            bell: bell.try_clone().map_err(failed)?,
+            passed,
+            next: None,
+            bell: Arc::clone(&bell),
             reports: self.reports.clone(),
             started: Instant::now(),
             emptied: BTreeMap::new(),
@@ -103,7 +109,8 @@ impl Slots {
         };
         let thread = std::thread::Builder::new().name(format!("slot-{slot}")).spawn(run).map_err(failed)?;
         tracing::info!(%slot, %device, port, "slot started");
-        let running = Running { device: device.clone(), public_key, orders: sender, bell, remotes: Vec::new(), thread };
+        let (device, remotes) = (device.clone(), Vec::new());
+        let running = Running { device, public_key, orders: sender, passed: pass, bell, remotes, thread };
         self.running.insert(slot, running);
         Ok(())
     }
@@ -142,7 +149,12 @@ impl Slots {
     /// Tells every thread its paths and whom else to ask. New devices are opened here; opening makes them.
     pub(crate) fn order(&mut self, desired: &Desired, remotes: &[UplinkSlot]) -> Result<(), Fatal> {
         let wanted = desired::paths(desired);
-        for (slot, running) in &mut self.running {
+        let slots = self.running.len();
+        // Each slot's next one, in a ring.
+        let ring_of: Vec<(SyncSender<Passed>, Arc<OwnedFd>)> =
+            self.running.values().map(|running| (running.passed.clone(), Arc::clone(&running.bell))).collect();
+        let nexts = ring_of.into_iter().cycle().skip(1);
+        for ((slot, running), (passed, bell)) in self.running.iter_mut().zip(nexts) {
             let mut new = Vec::new();
             for remote in remotes.iter().filter(|remote| !running.remotes.contains(remote)) {
                 let tun = Tun::open(&device_name(*slot, *remote)).map_err(|error| Fatal::Slot(*slot, error))?;
@@ -152,18 +164,14 @@ impl Slots {
             let stun = stun_servers(desired).map_err(|error| Fatal::Slot(*slot, error))?;
             let (wanted, remotes) = (wanted.clone(), remotes.to_vec());
             let underlay = sys::mtu(running.device.as_str()).unwrap_or(0);
-            let wish = Wish { wanted, remotes, new, is_relay: desired.is_relay, stun, underlay };
+            let (is_relay, next) = (desired.is_relay, Next { passed, bell });
+            let wish = Wish { wanted, remotes, new, is_relay, slots, next, stun, underlay };
             // A thread that is gone has said so.
             let _ = running.orders.send(Order::Follow(wish));
             ring(&running.bell);
         }
         Ok(())
     }
-}
-
-fn ring(bell: &OwnedFd) {
-    // It only fails when it has been rung 2^64 times without being heard.
-    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
 /// Each slot has numbers of its own for its questions.

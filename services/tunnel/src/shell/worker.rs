@@ -8,11 +8,12 @@ use std::{
     io,
     net::SocketAddr,
     os::fd::{AsFd, OwnedFd},
-    sync::mpsc::{Receiver, TryRecvError},
+    sync::Arc,
+    sync::mpsc::{Receiver, SyncSender, TryRecvError},
     time::{Duration, Instant},
 };
 
-use patronus_tunnel::{Shard, StunServer, Wanted, noise::Boring};
+use patronus_tunnel::{Passed, Shard, StunServer, Wanted, limit, noise::Boring};
 use patronus_types::UplinkSlot;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -45,10 +46,35 @@ pub(crate) struct Wish {
     pub(crate) new: Vec<(UplinkSlot, Tun)>,
     /// Whether this site passes datagrams on.
     pub(crate) is_relay: bool,
+    /// How many slots it has, and the next one.
+    pub(crate) slots: usize,
+    pub(crate) next: Next,
     /// Who else is asked where the slot is seen.
     pub(crate) stun: Vec<StunServer>,
     /// MTU of its link, 0 if that is not known.
     pub(crate) underlay: u32,
+}
+
+/// Where datagrams go that this slot cannot pass on.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) passed: SyncSender<Passed>,
+    pub(crate) bell: Arc<OwnedFd>,
+}
+
+impl Next {
+    /// What finds no room is lost, as on any link.
+    fn pass(&self, passed: Passed) {
+        if self.passed.try_send(passed).is_ok() {
+            ring(&self.bell);
+        }
+    }
+}
+
+/// Has a thread look at what there is for it.
+pub(crate) fn ring(bell: &OwnedFd) {
+    // It only fails when it has been rung 2^64 times without being heard.
+    let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
 }
 
 /// All that the thread has.
@@ -58,8 +84,11 @@ pub(crate) struct Worker {
     pub(crate) sockets: Vec<Udp>,
     pub(crate) devices: BTreeMap<UplinkSlot, Tun>,
     pub(crate) orders: Receiver<Order>,
-    /// Readable when there is an order.
-    pub(crate) bell: OwnedFd,
+    /// What another slot could not pass on.
+    pub(crate) passed: Receiver<Passed>,
+    pub(crate) next: Option<Next>,
+    /// Readable when there is an order, or something to be passed on.
+    pub(crate) bell: Arc<OwnedFd>,
     pub(crate) reports: tokio::sync::mpsc::Sender<FromSlot>,
     pub(crate) started: Instant,
     /// When each device was found empty last.
@@ -79,6 +108,7 @@ impl Worker {
             if ready & 1 != 0 && !self.follow_orders() {
                 return Ok(());
             }
+            self.take_passed();
             let now = self.now();
             self.shard.handle_timeout(now);
             self.flush();
@@ -133,11 +163,22 @@ impl Worker {
         self.emptied.retain(|remote, _| wish.remotes.contains(remote));
         self.devices.extend(wish.new);
         self.shard.set_coalesce(self.devices.values().map(Tun::coalesce).min().unwrap_or_default());
-        self.shard.set_relay(wish.is_relay);
+        self.shard.set_relay(wish.is_relay, wish.slots);
+        self.next = Some(wish.next);
         self.shard.set_stun(&wish.stun);
         self.shard.set_underlay(wish.underlay);
         self.shard.apply(self.now(), &wish.wanted);
         self.flush();
+    }
+
+    fn take_passed(&mut self) {
+        let now = self.now();
+        for passed in self.passed.try_iter().take(limit::PASSED) {
+            self.shard.handle_passed(now, passed);
+            if self.shard.is_crowded() {
+                send(&mut self.shard, &mut self.sockets);
+            }
+        }
     }
 
     fn receive(&mut self, ready: u64) -> io::Result<()> {
@@ -198,6 +239,11 @@ impl Worker {
     }
 
     fn flush(&mut self) {
+        while let Some(passed) = self.shard.poll_passed() {
+            if let Some(next) = &self.next {
+                next.pass(passed);
+            }
+        }
         send(&mut self.shard, &mut self.sockets);
         while let Some(frame) = self.shard.poll_frame() {
             if let Some(Err(error)) = self.devices.get(&frame.remote).map(|tun| tun.write(&frame)) {

@@ -25,7 +25,7 @@ impl Three {
         let wanted_relay = Wanted { is_relay: true, ..relay.wanted(&[R]) };
         a.shard.apply(S, &[wanted_b.clone(), wanted_relay.clone()]);
         b.shard.apply(S, &[wanted_a.clone(), wanted_relay]);
-        relay.shard.set_relay(true);
+        relay.shard.set_relay(true, 1);
         relay.shard.apply(S, &[Wanted { candidates: vec![], ..wanted_a }, Wanted { candidates: vec![], ..wanted_b }]);
         let mut three = Self { a, b, relay, is_clear, now: S, heard: Vec::new() };
         three.settle();
