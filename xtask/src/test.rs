@@ -5,6 +5,7 @@
 
 mod fuzz;
 mod guests;
+mod programs;
 mod sites;
 mod tally;
 mod unit;
@@ -15,6 +16,7 @@ use anyhow::Result;
 use clap::{Args, ValueEnum};
 
 use crate::workspace::Workspace;
+use programs::Programs;
 use tally::Tally;
 
 /// What a person can choose.
@@ -68,16 +70,17 @@ impl Group {
 pub fn test(workspace: &Workspace, args: &TestArgs) -> Result<()> {
     let groups = if args.groups.is_empty() { Group::value_variants() } else { &args.groups };
     let mut tally = Tally::new(args.filter.as_deref());
+    let programs = Programs::new(workspace);
     let mut took = Vec::new();
     for group in groups {
         let (name, began) = (group.name(), Instant::now());
         println!("\n== {name} ==");
         let run = match group {
-            Group::Unit => unit::run(workspace, &mut tally),
-            Group::Sim => sites::simulate(workspace, args, &mut tally),
-            Group::Lab => sites::lab(workspace, &mut tally),
+            Group::Unit => unit::run(workspace, &programs, &mut tally),
+            Group::Sim => sites::simulate(&programs, args, &mut tally),
+            Group::Lab => sites::lab(&programs, &mut tally),
             Group::Fuzz => fuzz::run(workspace, &mut tally),
-            Group::Qemu => guests::run(workspace, &mut tally),
+            Group::Qemu => guests::run(workspace, &programs, &mut tally),
         };
         // A group that could not run must not take the others' verdicts with it.
         if let Err(error) = run {

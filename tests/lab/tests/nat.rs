@@ -10,9 +10,9 @@ use patronus_types::SiteId;
 /// The first site has an address of its own, and is seed and relay; behind it come two of each kind.
 const SITES: u8 = 9;
 
-/// The services' programs: `./scripts/test lab` says where it has built them.
+/// The services' programs: `./scripts/test` says where it has built them.
 fn programs() -> PathBuf {
-    let named = std::env::var_os("PATRONUS_LAB_PROGRAMS").map(PathBuf::from);
+    let named = std::env::var_os("PATRONUS_PROGRAMS").map(PathBuf::from);
     named.unwrap_or_else(|| std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned())
 }
 

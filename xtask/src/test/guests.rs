@@ -2,11 +2,11 @@
 
 mod images;
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::Result;
 
-use super::tally::Tally;
+use super::{programs::Programs, tally::Tally};
 use crate::{
     build::{self, packages},
     workspace::Workspace,
@@ -15,11 +15,14 @@ use crate::{
 /// What looks at the page and into disks, and what a guest with other implementations of WireGuard holds.
 const PACKAGES: &[&str] =
     &["binutils", "chromium-headless-shell", "e2fsprogs", "iproute2", "util-linux", "wireguard-go", "wireguard-tools"];
+/// Where these crates are.
+pub(super) const MACHINES: &str = "tests/qemu";
+pub(super) const INTEROP: &str = "tests/interop";
 /// Machines at one time: two keep two processors busy, more only make each other late.
 const MACHINES_AT_ONCE: &str = "--test-threads=2";
 
 /// Runs the group.
-pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+pub(super) fn run(workspace: &Workspace, programs: &Programs<'_>, tally: &mut Tally) -> Result<()> {
     packages::ensure(packages::MACHINE_TOOLS)?;
     packages::ensure(PACKAGES)?;
     build::prepare(workspace)?;
@@ -29,13 +32,5 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
     reproduce.env("CARGO_TARGET_DIR", &workspace.target).arg("reproduce");
     tally.check("two_builds_of_one_commit_in_two_directories_are_the_same_bytes", &mut reproduce)?;
     images::build(workspace)?;
-    let cargo = |arguments: &[&str]| {
-        let mut command = workspace.cargo();
-        command.arg("test").args(arguments).env("RUST_BACKTRACE", "0").args(tally.filter());
-        command
-    };
-    let mut guests = cargo(&["--package", "patronus-qemu", "--test", "guests"]);
-    let mut interop = cargo(&["--package", "patronus-interop"]);
-    tally.cargo_test("tests in emulated machines", guests.args(["--", MACHINES_AT_ONCE]))?;
-    tally.cargo_test("other implementations of WireGuard", &mut interop)
+    programs.run(tally, |crate_| [MACHINES, INTEROP].map(Path::new).contains(&crate_), &[MACHINES_AT_ONCE])
 }

@@ -18,7 +18,7 @@ pub(super) struct Tally {
     skipped: u32,
 }
 
-/// What a line of `cargo test` says about one test.
+/// What a line of a test program says about one test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Passed,
@@ -45,7 +45,7 @@ impl Tally {
         self.failed.len()
     }
 
-    /// Counts a success of a check that is no `cargo test`.
+    /// Counts a success of a check that is no program of tests.
     pub(super) fn pass(&mut self, name: &str) {
         println!("test {name} ... ok");
         self.passed += 1;
@@ -95,8 +95,8 @@ impl Tally {
         }
     }
 
-    /// Runs `cargo test ...`, shows what it says as it comes, and counts its tests.
-    pub(super) fn cargo_test(&mut self, what: &str, command: &mut Command) -> Result<()> {
+    /// Runs a program of tests, shows what it says as it comes, and counts them.
+    pub(super) fn run_tests(&mut self, what: &str, command: &mut Command) -> Result<()> {
         let failed_before = self.failed.len();
         let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
         let stdout = child.stdout.take().context("no pipe")?;
@@ -105,9 +105,9 @@ impl Tally {
             println!("{line}");
             self.count(&line);
         }
-        // Tests that were not even built have no line of their own.
+        // Tests that did not even begin have no line of their own.
         if !child.wait()?.success() && self.failed.len() == failed_before {
-            self.fail(&format!("{what} could not be built or ended early"), "see above");
+            self.fail(&format!("{what} ended early"), "see above");
         }
         Ok(())
     }
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn a_runner_that_ends_without_a_verdict_is_one_failure() {
         let mut tally = Tally::new(None);
-        tally.cargo_test("nothing", &mut Command::new("false")).unwrap();
+        tally.run_tests("nothing", &mut Command::new("false")).unwrap();
         assert_eq!(tally.to_string(), "0 passed, 1 failed, 0 skipped");
     }
 
@@ -185,7 +185,7 @@ mod tests {
     fn verdicts_are_counted_as_they_are_streamed() {
         let mut tally = Tally::new(None);
         let mut echo = Command::new("printf");
-        tally.cargo_test("echo", echo.arg("test a ... ok\\ntest b ... FAILED\\ntest c ... ignored\\n")).unwrap();
+        tally.run_tests("echo", echo.arg("test a ... ok\\ntest b ... FAILED\\ntest c ... ignored\\n")).unwrap();
         assert_eq!(tally.to_string(), "1 passed, 1 failed, 1 skipped");
     }
 }

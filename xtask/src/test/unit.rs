@@ -1,20 +1,14 @@
 //! Every crate's own tests, and checks of the source itself.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use anyhow::Result;
 
-use super::tally::Tally;
-use crate::{
-    build::{ebpf, packages},
-    progress,
-    workspace::Workspace,
-};
+use super::{guests, programs::Programs, sites, tally::Tally};
+use crate::{build::packages, progress, workspace::Workspace};
 
-/// Machines for tests; the group `qemu` starts them.
-const MACHINES: &str = "patronus-qemu";
 /// Crates whose tests other groups run: `qemu`, `sim` and `lab`.
-const OF_OTHER_GROUPS: [&str; 4] = [MACHINES, "patronus-interop", "patronus-sim", "patronus-lab"];
+const OF_OTHER_GROUPS: [&str; 4] = [guests::MACHINES, guests::INTEROP, sites::SIM, sites::LAB];
 /// Tools of the tests: a browser for the pages, partition tables to compare with, network namespaces, another NAT, other users, another WireGuard.
 const PACKAGES: &[&str] =
     &["chromium-headless-shell", "gdisk", "iproute2", "nftables", "util-linux", "wireguard-go", "wireguard-tools"];
@@ -22,10 +16,9 @@ const PACKAGES: &[&str] =
 const DENY_VERSION: &str = "0.20.2";
 
 /// Runs the group.
-pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
+pub(super) fn run(workspace: &Workspace, programs: &Programs<'_>, tally: &mut Tally) -> Result<()> {
     packages::ensure(packages::IMAGE_TOOLS)?;
     packages::ensure(PACKAGES)?;
-    ebpf::object(workspace)?;
     let cargo = |arguments: &[&str]| {
         let mut command = workspace.cargo();
         command.args(arguments);
@@ -44,11 +37,9 @@ pub(super) fn run(workspace: &Workspace, tally: &mut Tally) -> Result<()> {
         &mut cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     )?;
     check_dependencies(workspace, tally)?;
+    programs.run(tally, |crate_| !OF_OTHER_GROUPS.map(Path::new).contains(&crate_), &[])?;
     let filter = tally.filter().map(str::to_owned);
-    let mut everything = cargo(&["test", "--workspace", "--no-fail-fast"]);
-    everything.args(OF_OTHER_GROUPS.iter().flat_map(|name| ["--exclude", name]));
-    tally.cargo_test("unit tests", everything.args(filter.as_ref()))?;
-    tally.cargo_test("tests of the bench", cargo(&["test", "--package", MACHINES, "--lib"]).args(filter.as_ref()))
+    tally.run_tests("examples in the documentation", cargo(&["test", "--workspace", "--doc"]).args(filter))
 }
 
 /// Licences, bans and sources are judged by what is here; advisories need their database from the network.

@@ -180,12 +180,19 @@ fn cargo(arguments: &[&str]) {
     assert!(status.success(), "cargo {arguments:?}: {status}");
 }
 
-/// The real services, built beside this crate's own binary.
+/// Whether `./scripts/test` has built the programs of other crates; without it they are built here.
+fn is_built() -> bool {
+    std::env::var_os("PATRONUS_PROGRAMS").is_some()
+}
+
+/// The real services, beside this crate's own binary.
 fn build() {
     static BUILD: std::sync::Once = std::sync::Once::new();
     let packages = ["config", "mesh", "tunnel", "prober", "router"].map(|name| format!("--package=patronus-{name}"));
     let arguments: Vec<&str> = ["build", "--quiet"].into_iter().chain(packages.iter().map(String::as_str)).collect();
-    BUILD.call_once(|| cargo(&arguments));
+    if !is_built() {
+        BUILD.call_once(|| cargo(&arguments));
+    }
 }
 
 /// The LAN of box `number`, as it is typed at set-up.
@@ -193,9 +200,11 @@ pub fn lan_of(number: u8) -> String {
     format!("192.168.{}.1/24", 41 + number)
 }
 
-/// `patronusctl`, built likewise.
+/// `patronusctl`, likewise.
 pub fn patronusctl() -> PathBuf {
-    cargo(&["build", "--quiet", "--package", "patronus-cli"]);
+    if !is_built() {
+        cargo(&["build", "--quiet", "--package", "patronus-cli"]);
+    }
     beside("patronusctl")
 }
 

@@ -7,9 +7,9 @@ use patronus_ipc::mesh::{Reply, Request};
 use patronus_lab::{Whole, carry};
 use patronus_types::RootSecret;
 
-/// The services' programs: `./scripts/test lab` says where it has built them.
+/// The services' programs: `./scripts/test` says where it has built them.
 pub fn programs() -> PathBuf {
-    let named = std::env::var_os("PATRONUS_LAB_PROGRAMS").map(PathBuf::from);
+    let named = std::env::var_os("PATRONUS_PROGRAMS").map(PathBuf::from);
     named.unwrap_or_else(|| std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().to_owned())
 }
 
