@@ -105,16 +105,8 @@ pub struct PathReport {
     pub liveness: Liveness,
     /// Since when that is so, on the monotonic clock of this boot (`CLOCK_BOOTTIME`), in milliseconds.
     pub since_ms: u64,
-    /// Mean round-trip time of the last seconds, in microseconds; this and what follows is `None` until it was measured.
-    pub rtt_us: Option<u32>,
-    /// 95th percentile of the same.
-    pub rtt_p95_us: Option<u32>,
-    /// Interarrival jitter (RFC 3550) of what comes from there.
-    pub jitter_us: Option<u32>,
-    /// Probes to there that were lost, in millionths.
-    pub loss_out_ppm: Option<u32>,
-    /// Probes from there that were lost, in millionths.
-    pub loss_in_ppm: Option<u32>,
+    /// How good it is.
+    pub measured: Measured,
     /// Whether the uplink here pays for each byte.
     pub is_metered: bool,
 }
@@ -125,6 +117,21 @@ impl PathReport {
     pub const fn id(&self) -> PathId {
         PathId { site: self.site, local: self.local, remote: self.remote }
     }
+}
+
+/// What the last seconds have shown of a path. `None` is what was not measured yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Measured {
+    /// Mean round-trip time, in microseconds.
+    pub rtt_us: Option<u32>,
+    /// 95th percentile of the same.
+    pub rtt_p95_us: Option<u32>,
+    /// Interarrival jitter (RFC 3550) of what comes from there.
+    pub jitter_us: Option<u32>,
+    /// Probes to there that were lost, in millionths.
+    pub loss_out_ppm: Option<u32>,
+    /// Probes from there that were lost, in millionths.
+    pub loss_in_ppm: Option<u32>,
 }
 
 /// Whether a path carries packets, both ways.

@@ -47,7 +47,7 @@ fn candidate(
 ) -> Option<Candidate> {
     let path = router.paths.get(&id)?;
     let grade = path.grade(class);
-    let [latency, jitter, loss] = measure::terms(path.report(), &treatment.sla, treatment.preset);
+    let [latency, jitter, loss] = measure::terms(&path.report().measured, &treatment.sla, treatment.preset);
     let score = if path.liveness() == Liveness::Down { 0 } else { measure::score(grade.mean()) };
     Some(Candidate {
         path: id,

@@ -4,7 +4,7 @@
 //! *Never does*: mix units: every term is a part of its own limit.
 //! *Spec*: `docs/router.md`, section "How good".
 
-use patronus_ipc::{prober::PathReport, router::Term};
+use patronus_ipc::{prober::Measured, router::Term};
 use patronus_types::{Preset, Sla};
 
 /// The weights of latency, jitter, loss and cost. Each row adds up to 1.
@@ -27,23 +27,22 @@ pub(crate) struct Measure {
 }
 
 /// The terms of the sum, for people: latency, jitter, loss.
-pub(crate) fn terms(report: &PathReport, sla: &Sla, preset: Preset) -> [Term; 3] {
+pub(crate) fn terms(measured: &Measured, sla: &Sla, preset: Preset) -> [Term; 3] {
     let [latency, jitter, loss, _] = weights(preset);
-    let measured = measured(report);
-    let parts = parts(report, sla);
+    let parts = parts(measured, sla);
     let term = |(measured, part): (Option<u32>, f64), weight: f64| Term {
         measured,
         milli: milli(part),
         weight_milli: milli(weight),
     };
-    let [a, b, c] = measured;
+    let [a, b, c] = values(measured);
     let [x, y, z] = parts;
     [term((a, x), latency), term((b, y), jitter), term((c, z), loss)]
 }
 
 /// `cost` is 0 to 100.
-pub(crate) fn measure(report: &PathReport, sla: &Sla, preset: Preset, cost: u8) -> Measure {
-    let parts = parts(report, sla);
+pub(crate) fn measure(measured: &Measured, sla: &Sla, preset: Preset, cost: u8) -> Measure {
+    let parts = parts(measured, sla);
     let [latency, jitter, loss] = parts;
     let [by_latency, by_jitter, by_loss, by_cost] = weights(preset);
     // Ten times the loss is not ten times as bad: a class that bears 1 % is broken by 10 and by 100.
@@ -70,45 +69,34 @@ pub(crate) fn milli(part: f64) -> u32 {
 }
 
 /// What we send matters for the choice: the far end chooses for what it sends.
-fn measured(report: &PathReport) -> [Option<u32>; 3] {
-    [report.rtt_us, report.jitter_us, report.loss_out_ppm.or(report.loss_in_ppm)]
+fn values(measured: &Measured) -> [Option<u32>; 3] {
+    [measured.rtt_us, measured.jitter_us, measured.loss_out_ppm.or(measured.loss_in_ppm)]
 }
 
-fn parts(report: &PathReport, sla: &Sla) -> [f64; 3] {
-    let [rtt_us, jitter_us, loss_ppm] = measured(report);
+fn parts(measured: &Measured, sla: &Sla) -> [f64; 3] {
+    let [rtt_us, jitter_us, loss_ppm] = values(measured);
     let part = |value: Option<u32>, limit: u32| f64::from(value.unwrap_or(0)) / (f64::from(limit.max(1)) * 1000.0);
     [part(rtt_us, sla.latency_ms), part(jitter_us, sla.jitter_ms), part(loss_ppm, sla.loss_permille)]
 }
 
 #[cfg(test)]
 mod tests {
-    use patronus_ipc::prober::Liveness;
-    use patronus_types::{SiteId, UplinkSlot};
-
     use super::*;
 
     const SLA: Sla = Sla { latency_ms: 200, jitter_ms: 30, loss_permille: 10 };
 
-    fn report(rtt_us: u32, jitter_us: u32, loss_ppm: u32) -> PathReport {
-        let slot = UplinkSlot::new(0).unwrap();
-        PathReport {
-            site: SiteId([1; 32]),
-            local: slot,
-            remote: slot,
-            liveness: Liveness::Up,
-            since_ms: 0,
+    fn measured(rtt_us: u32, jitter_us: u32, loss_ppm: u32) -> Measured {
+        Measured {
             rtt_us: Some(rtt_us),
-            rtt_p95_us: None,
             jitter_us: Some(jitter_us),
             loss_out_ppm: Some(loss_ppm),
-            loss_in_ppm: None,
-            is_metered: false,
+            ..Measured::default()
         }
     }
 
     #[test]
     fn a_path_at_all_its_limits_is_just_good_enough_by_every_preset() {
-        let at_limits = report(200_000, 30_000, 10_000);
+        let at_limits = measured(200_000, 30_000, 10_000);
         for preset in [Preset::LatencySensitive, Preset::ThroughputFocused, Preset::CostOptimised, Preset::Balanced] {
             let measure = measure(&at_limits, &SLA, preset, 100);
             assert!((measure.worst - 1.0).abs() < 1e-9 && (measure.sum - 1.0).abs() < 1e-9, "{measure:?}");
@@ -119,11 +107,11 @@ mod tests {
 
     #[test]
     fn more_of_anything_is_worse() {
-        let sum = |report| measure(&report, &SLA, Preset::Balanced, 0).sum;
-        let good = sum(report(20_000, 1_000, 0));
-        assert!(good < sum(report(40_000, 1_000, 0)));
-        assert!(good < sum(report(20_000, 2_000, 0)));
-        assert!(good < sum(report(20_000, 1_000, 1_000)));
+        let sum = |measured| measure(&measured, &SLA, Preset::Balanced, 0).sum;
+        let good = sum(measured(20_000, 1_000, 0));
+        assert!(good < sum(measured(40_000, 1_000, 0)));
+        assert!(good < sum(measured(20_000, 2_000, 0)));
+        assert!(good < sum(measured(20_000, 1_000, 1_000)));
         assert_eq!((score(0.0), score(5.0)), (100, 1));
     }
 }

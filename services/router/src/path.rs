@@ -179,7 +179,7 @@ impl Path {
 
 fn measured(report: &PathReport, class: Class, rules: &Rules) -> Measure {
     rules.treatments.get(class.number()).map_or_else(Measure::default, |treatment| {
-        measure(report, &treatment.sla, treatment.preset, cost(rules, report.local))
+        measure(&report.measured, &treatment.sla, treatment.preset, cost(rules, report.local))
     })
 }
 

@@ -22,7 +22,7 @@ fn measured() -> Net {
     for site in &net.sites {
         let began = Instant::now();
         site.wait_for_prober("all paths up and measured", |state| {
-            let is_measured = |path: &PathReport| path.liveness == Liveness::Up && path.rtt_p95_us.is_some();
+            let is_measured = |path: &PathReport| path.liveness == Liveness::Up && path.measured.rtt_p95_us.is_some();
             state.paths.len() == PATHS && state.paths.iter().all(is_measured)
         });
         println!("measured after {:?}", began.elapsed());
@@ -83,11 +83,13 @@ fn loss_is_measured_by_direction_and_is_not_death() {
     let is_lossy = |ppm: Option<u32>| ppm.is_some_and(|ppm| (30_000..70_000).contains(&ppm));
     let state = net.sites[0].wait_for_prober("about 5 %", |state| {
         assert!(state.paths.iter().all(|path| path.liveness != Liveness::Down), "{state:#?}");
-        over_the_line(state, &net.sites[0]).all(|path| is_lossy(path.loss_out_ppm) && path.loss_in_ppm < Some(10_000))
+        over_the_line(state, &net.sites[0])
+            .all(|path| is_lossy(path.measured.loss_out_ppm) && path.measured.loss_in_ppm < Some(10_000))
     });
     println!("{state:#?}");
     net.sites[1].wait_for_prober("the same at the other end", |state| {
-        over_the_line(state, &net.sites[1]).all(|path| is_lossy(path.loss_in_ppm) && path.loss_out_ppm < Some(10_000))
+        over_the_line(state, &net.sites[1])
+            .all(|path| is_lossy(path.measured.loss_in_ppm) && path.measured.loss_out_ppm < Some(10_000))
     });
 }
 
@@ -99,7 +101,7 @@ fn a_test_tells_what_a_slow_line_carries_each_way_and_that_a_dead_one_does_not_a
     net.impair(1, 1, Direction::In, slow(40_000));
     let path = |site: &Whole| {
         let state = site.wait_for_prober("the path, slow", |state| {
-            over_the_line(state, site).all(|path| path.liveness == Liveness::Up && path.rtt_us > Some(9_000))
+            over_the_line(state, site).all(|path| path.liveness == Liveness::Up && path.measured.rtt_us > Some(9_000))
         });
         over_the_line(&state, site).next().unwrap().id()
     };

@@ -71,7 +71,7 @@ impl Lives {
 
 #[cfg(test)]
 mod tests {
-    use patronus_ipc::prober::PathReport;
+    use patronus_ipc::prober::{Measured, PathReport};
     use patronus_types::SiteId;
 
     use super::*;
@@ -86,11 +86,7 @@ mod tests {
             remote: slot,
             liveness,
             since_ms: 0,
-            rtt_us: None,
-            rtt_p95_us: None,
-            jitter_us: None,
-            loss_out_ppm: None,
-            loss_in_ppm: None,
+            measured: Measured::default(),
             is_metered: false,
         };
         State { paths: vec![path], ..State::default() }

@@ -1,6 +1,6 @@
 //! What was found, as others are told.
 
-use patronus_ipc::prober::{PathId, PathReport, Point};
+use patronus_ipc::prober::{Measured, PathId, PathReport, Point};
 
 use super::{Entry, Prober};
 use crate::limit;
@@ -45,11 +45,13 @@ impl Entry {
             remote: id.remote,
             liveness: self.path.machine.liveness(),
             since_ms: self.path.machine.since_us() / 1_000,
-            rtt_us: point.rtt_us,
-            rtt_p95_us: point.rtt_p95_us,
-            jitter_us: point.jitter_us,
-            loss_out_ppm: point.loss_out_ppm,
-            loss_in_ppm: point.loss_in_ppm,
+            measured: Measured {
+                rtt_us: point.rtt_us,
+                rtt_p95_us: point.rtt_p95_us,
+                jitter_us: point.jitter_us,
+                loss_out_ppm: point.loss_out_ppm,
+                loss_in_ppm: point.loss_in_ppm,
+            },
             is_metered: self.is_metered,
         }
     }

@@ -14,8 +14,8 @@ fn paths_are_up_at_once_and_measured() {
     world.run(2 * SECOND);
     assert_eq!(world.liveness(0), [Liveness::Up; 2]);
     assert_eq!(world.liveness(1), [Liveness::Up; 2]);
-    assert_eq!((world.report(0, 0).rtt_us, world.report(0, 1).rtt_us), (Some(1_000), Some(60_000)));
-    assert_eq!((world.report(0, 0).loss_in_ppm, world.report(0, 0).loss_out_ppm), (Some(0), Some(0)));
+    assert_eq!((world.report(0, 0).measured.rtt_us, world.report(0, 1).measured.rtt_us), (Some(1_000), Some(60_000)));
+    assert_eq!((world.report(0, 0).measured.loss_in_ppm, world.report(0, 0).measured.loss_out_ppm), (Some(0), Some(0)));
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn loss_is_measured_for_each_direction_and_is_not_death() {
     for _ in 0..10 {
         world.run(10 * SECOND);
         world.ends[0].poll_points(0, world.now_us);
-        out += world.report(0, 0).loss_out_ppm.unwrap() / 10;
-        back += world.report(0, 0).loss_in_ppm.unwrap() / 10;
+        out += world.report(0, 0).measured.loss_out_ppm.unwrap() / 10;
+        back += world.report(0, 0).measured.loss_in_ppm.unwrap() / 10;
     }
     assert!((40_000..60_000).contains(&out) && (180_000..220_000).contains(&back), "{out} {back}");
 }

@@ -3,7 +3,7 @@
 
 use patronus_ipc::{
     link, mesh,
-    prober::{self, Liveness, PathReport},
+    prober::{self, Liveness, Measured, PathReport},
     router::{ClassState, Drainable, Group, Site, What},
 };
 use patronus_router::Router;
@@ -164,11 +164,13 @@ impl World {
                 remote: slot(line.remote),
                 liveness: line.liveness,
                 since_ms: self.now_ms,
-                rtt_us: Some((rtt_ms * 1000.0) as u32),
-                rtt_p95_us: None,
-                jitter_us: Some((line.jitter_ms * 1000.0 * self.uniform()) as u32),
-                loss_out_ppm: Some(lost * (1_000_000 / PROBES)),
-                loss_in_ppm: Some(0),
+                measured: Measured {
+                    rtt_us: Some((rtt_ms * 1000.0) as u32),
+                    rtt_p95_us: None,
+                    jitter_us: Some((line.jitter_ms * 1000.0 * self.uniform()) as u32),
+                    loss_out_ppm: Some(lost * (1_000_000 / PROBES)),
+                    loss_in_ppm: Some(0),
+                },
                 is_metered: line.is_metered,
             }
         });

@@ -76,13 +76,14 @@ pub(super) fn liveness(path: &Path) -> Markup {
 }
 
 fn facts(path: &Path, quality: &Quality) -> Markup {
+    let measured = &quality.measured;
     html! { dl.facts {
         (fact("Endpoint", way(path)))
         (fact("For", duration(quality.for_ms / 1000)))
-        (fact("Round trip", format!("{}, 95 % below {}", ms(quality.rtt_us), ms(quality.rtt_p95_us))))
-        (fact("Jitter", ms(quality.jitter_us)))
-        (fact("Loss to there", percent(quality.loss_out_ppm)))
-        (fact("Loss from there", percent(quality.loss_in_ppm)))
+        (fact("Round trip", format!("{}, 95 % below {}", ms(measured.rtt_us), ms(measured.rtt_p95_us))))
+        (fact("Jitter", ms(measured.jitter_us)))
+        (fact("Loss to there", percent(measured.loss_out_ppm)))
+        (fact("Loss from there", percent(measured.loss_in_ppm)))
         @if quality.is_metered { (fact("Uplink", "metered: probes keep to its daily budget")) }
     } }
 }

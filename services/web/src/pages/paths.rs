@@ -9,10 +9,7 @@ use super::{
     path::{address, liveness, ms, percent},
     sites::short,
 };
-use crate::view::{
-    quality::Quality,
-    sdwan::{Path, Paths, Slot},
-};
+use crate::view::sdwan::{Path, Paths, Slot};
 
 /// When `tunnel` has not answered since this service started.
 pub(crate) fn away(site: &str, csrf: &str) -> Markup {
@@ -85,13 +82,13 @@ fn row(path: &Path) -> Markup {
 
 /// Round trip, jitter, loss of both directions.
 fn measured(path: &Path) -> Markup {
-    let of = |value: fn(&Quality) -> Option<u32>| path.quality.as_ref().and_then(value);
+    let measured = path.quality.map(|quality| quality.measured).unwrap_or_default();
     html! {
-        td.number { (ms(of(|quality| quality.rtt_us))) span.detail { "95 % below " (ms(of(|quality| quality.rtt_p95_us))) } }
-        td.number { (ms(of(|quality| quality.jitter_us))) }
+        td.number { (ms(measured.rtt_us)) span.detail { "95 % below " (ms(measured.rtt_p95_us)) } }
+        td.number { (ms(measured.jitter_us)) }
         td.number {
-            (percent(of(|quality| quality.loss_out_ppm))) " out"
-            span.detail { (percent(of(|quality| quality.loss_in_ppm))) " in" }
+            (percent(measured.loss_out_ppm)) " out"
+            span.detail { (percent(measured.loss_in_ppm)) " in" }
         }
     }
 }

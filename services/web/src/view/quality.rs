@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use patronus_ipc::prober::{Liveness, PathReport};
+use patronus_ipc::prober::{Liveness, Measured, PathReport};
 use serde::Serialize;
 
 use super::sdwan::{Path, Paths};
@@ -18,16 +18,9 @@ pub(crate) struct Quality {
     pub liveness: Liveness,
     /// For how long that has been so.
     pub for_ms: u64,
-    /// Mean round-trip time of the last seconds.
-    pub rtt_us: Option<u32>,
-    /// 95th percentile of the same.
-    pub rtt_p95_us: Option<u32>,
-    /// Interarrival jitter (RFC 3550) of what comes from there.
-    pub jitter_us: Option<u32>,
-    /// Probes to there that were lost, in millionths.
-    pub loss_out_ppm: Option<u32>,
-    /// Probes from there that were lost, in millionths.
-    pub loss_in_ppm: Option<u32>,
+    /// What the last seconds have shown.
+    #[serde(flatten)]
+    pub measured: Measured,
     /// Whether the uplink here pays for each byte.
     pub is_metered: bool,
 }
@@ -39,11 +32,7 @@ impl Quality {
         Self {
             liveness: report.liveness,
             for_ms: uptime_ms.saturating_sub(report.since_ms),
-            rtt_us: report.rtt_us,
-            rtt_p95_us: report.rtt_p95_us,
-            jitter_us: report.jitter_us,
-            loss_out_ppm: report.loss_out_ppm,
-            loss_in_ppm: report.loss_in_ppm,
+            measured: report.measured,
             is_metered: report.is_metered,
         }
     }
@@ -61,18 +50,18 @@ type Sample = fn(&Path) -> Option<f64>;
 const SAMPLES: [(&str, &str, &str, &str, Sample); 9] = [
     ("patronus_path_up", "gauge", "Whether packets go over the path.", "", |path| Some(f64::from(path.is_up()))),
     ("patronus_path_rtt_seconds", "gauge", "Mean round-trip time of the last seconds.", "", |path| {
-        seconds(path.quality?.rtt_us)
+        seconds(path.quality?.measured.rtt_us)
     }),
     ("patronus_path_rtt_p95_seconds", "gauge", "95th percentile of the round-trip time.", "", |path| {
-        seconds(path.quality?.rtt_p95_us)
+        seconds(path.quality?.measured.rtt_p95_us)
     }),
     ("patronus_path_jitter_seconds", "gauge", "Interarrival jitter of what comes from there.", "", |path| {
-        seconds(path.quality?.jitter_us)
+        seconds(path.quality?.measured.jitter_us)
     }),
     ("patronus_path_loss_ratio", "gauge", "Probes that were lost.", ",direction=\"out\"", |path| {
-        ratio(path.quality?.loss_out_ppm)
+        ratio(path.quality?.measured.loss_out_ppm)
     }),
-    ("patronus_path_loss_ratio", "gauge", "", ",direction=\"in\"", |path| ratio(path.quality?.loss_in_ppm)),
+    ("patronus_path_loss_ratio", "gauge", "", ",direction=\"in\"", |path| ratio(path.quality?.measured.loss_in_ppm)),
     ("patronus_path_bytes_total", "counter", "Bytes of inner packets.", ",direction=\"out\"", |path| {
         Some(path.sent.bytes as f64)
     }),
@@ -110,4 +99,20 @@ fn seconds(us: Option<u32>) -> Option<f64> {
 
 fn ratio(ppm: Option<u32>) -> Option<f64> {
     Some(f64::from(ppm?) / 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_measured_stands_beside_the_rest() {
+        let measured = Measured { rtt_us: Some(20_500), loss_in_ppm: Some(0), ..Measured::default() };
+        let quality = Quality { liveness: Liveness::Up, for_ms: 7, measured, is_metered: false };
+        assert_eq!(
+            serde_json::to_string(&quality).unwrap(),
+            "{\"liveness\":\"up\",\"for_ms\":7,\"rtt_us\":20500,\"rtt_p95_us\":null,\"jitter_us\":null,\
+             \"loss_out_ppm\":null,\"loss_in_ppm\":0,\"is_metered\":false}"
+        );
+    }
 }

@@ -141,7 +141,7 @@ pub(crate) fn topology(
             way: sdwan::way(via),
             via: via.map(|via| via.to_string()),
             via_name: via.and_then(|via| sdwan::name_of(network, via)),
-            rtt_us: path.rtt_us,
+            rtt_us: path.measured.rtt_us,
             classes: carried.get(&path.site).map(|site| carried_by(path, site)).unwrap_or_default(),
         }
     };
@@ -189,11 +189,7 @@ mod tests {
             remote: slot,
             liveness,
             since_ms: 0,
-            rtt_us: None,
-            rtt_p95_us: None,
-            jitter_us: None,
-            loss_out_ppm: None,
-            loss_in_ppm: None,
+            measured: prober::Measured::default(),
             is_metered: false,
         }
     }
