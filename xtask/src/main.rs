@@ -4,6 +4,7 @@
 
 mod bench;
 mod build;
+mod cargo;
 mod interrupt;
 mod lab;
 mod progress;

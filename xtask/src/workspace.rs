@@ -9,6 +9,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 
+use crate::cargo;
+
 /// The directories that every task works with.
 #[derive(Debug, Clone)]
 pub struct Workspace {
@@ -43,17 +45,11 @@ impl Workspace {
         Ok(Self { root: root.to_owned(), target, cache })
     }
 
-    /// A Cargo that works here and builds where this program was built. What the Cargo that started this program said of it is not passed on: build scripts
-    /// that ask for it would run anew, and with them half of all crates be compiled anew, whenever somebody else asks for the same.
+    /// A Cargo that works here and builds where this program was built.
     #[must_use]
     pub fn cargo(&self) -> Command {
-        let mut command = Command::new(env!("CARGO"));
+        let mut command = cargo::cargo();
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", &self.target);
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
-                command.env_remove(name);
-            }
-        }
         command
     }
 

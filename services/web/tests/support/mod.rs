@@ -6,6 +6,8 @@
 
 pub mod boxes;
 pub mod browser;
+#[path = "../../../../xtask/src/cargo.rs"]
+mod cargo;
 pub mod doubles;
 pub mod socket;
 
@@ -168,15 +170,8 @@ pub fn run(program: &str, arguments: &[&str]) {
     assert!(status.success(), "{program} {arguments:?}: {status}");
 }
 
-/// What the Cargo that runs this test says of it would have build scripts run anew.
 fn cargo(arguments: &[&str]) {
-    let mut cargo = Command::new(env!("CARGO"));
-    for (name, _) in std::env::vars() {
-        if name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_") {
-            cargo.env_remove(name);
-        }
-    }
-    let status = cargo.args(arguments).status().unwrap();
+    let status = cargo::cargo().args(arguments).status().unwrap();
     assert!(status.success(), "cargo {arguments:?}: {status}");
 }
 
