@@ -71,6 +71,7 @@ fn install_deny(workspace: &Workspace) -> Result<std::path::PathBuf> {
     let root = workspace.cache.join(format!("tools/cargo-deny-{DENY_VERSION}"));
     let tool = root.join("bin/cargo-deny");
     if !tool.is_file() {
+        std::fs::create_dir_all(&workspace.cache)?;
         let mut install = workspace.cargo();
         install.args([
             "install",
@@ -82,6 +83,9 @@ fn install_deny(workspace: &Workspace) -> Result<std::path::PathBuf> {
             "--root",
         ]);
         install.envs(packages::QUICKLY);
+        // Elsewhere than what is tested: it shares nothing with it.
+        let building = tempfile::Builder::new().prefix(".making-").tempdir_in(&workspace.cache)?;
+        install.env("CARGO_TARGET_DIR", building.path());
         progress::long_command(install.arg(&root), &workspace.cache.join("cargo-deny.log"), 1)?;
     }
     Ok(tool)
