@@ -204,7 +204,10 @@ fn in_turns(kind: Kind, args: &FailoverArgs, contenders: &mut [Contender], runs:
             is_over = false;
             *done += turn;
             let name = format!("{}: {}, {done} of {wanted}", kind.figure(), contender.name);
-            progress::step(&name, || some(kind, turn, contender, runs))?;
+            let mut part = Runs::default();
+            let result = progress::step(&name, || some(kind, turn, contender, &mut part));
+            runs.take(part).iter().for_each(|figure| eprintln!("    {figure}"));
+            result?;
         }
         if is_over {
             return Ok(());

@@ -22,6 +22,23 @@ impl Runs {
         }
         self.values.entry(figure.to_owned()).or_insert_with(|| (unit.to_owned(), Vec::new())).1.push(value);
     }
+
+    /// Takes over what a part of the runs has brought. How each of its figures stands with that, for who waits, and for when the rest is cut.
+    pub(super) fn take(&mut self, part: Self) -> Vec<String> {
+        let take = |figure: &String| {
+            let (unit, values) = part.values.get(figure)?;
+            values.iter().for_each(|value| self.note(figure, unit, *value));
+            self.so_far(figure)
+        };
+        part.order.iter().filter_map(take).collect()
+    }
+
+    fn so_far(&self, figure: &str) -> Option<String> {
+        let (unit, values) = self.values.get(figure)?;
+        let max = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let (runs, median, p99) = (values.len(), median(values), p99(values));
+        Some(format!("{figure}: median {median:.2}, p99 {p99:.2}, max {max:.2} {unit} of {runs} runs"))
+    }
 }
 
 /// What goes into the file.
@@ -191,6 +208,25 @@ mod tests {
         assert!((p99(&values(200)) - 198.0).abs() < f64::EPSILON);
         assert!((p99(&values(3)) - 3.0).abs() < f64::EPSILON);
         assert!(p99(&[]).is_nan());
+    }
+
+    #[test]
+    fn what_a_part_has_brought_counts_with_what_was_there() {
+        let (mut all, mut part) = (Runs::default(), Runs::default());
+        all.note("gap", "ms", 1.0);
+        part.note("lost", "packets", 4.0);
+        part.note("gap", "ms", 2.0);
+        part.note("better", "switches", 0.0);
+        let told = all.take(part);
+        assert_eq!(
+            told,
+            [
+                "lost: median 4.00, p99 4.00, max 4.00 packets of 1 runs",
+                "gap: median 1.50, p99 2.00, max 2.00 ms of 2 runs",
+                "better: median 0.00, p99 0.00, max 0.00 switches of 1 runs"
+            ]
+        );
+        assert_eq!(all.order, ["gap", "lost", "better"], "as they came");
     }
 
     #[test]
