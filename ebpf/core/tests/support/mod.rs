@@ -2,12 +2,15 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod bytes;
+
 use std::{
     cell::{Cell, RefCell},
     collections::{BTreeMap, HashMap},
     rc::Rc,
 };
 
+pub use bytes::Bytes;
 use patronus_ebpf_abi::{
     Endpoint, Flow, FlowKey, Inside, Lan, Outside, Owner, Reason, Uplink,
     answer::Answer,
@@ -258,10 +261,7 @@ impl Tables for Memory {
     }
 }
 
-/// An IP packet.
-pub struct Bytes<'a>(pub &'a mut Vec<u8>);
-
-impl Bytes<'_> {
+impl Bytes<&mut Vec<u8>> {
     /// RFC 1624 equation 3, over pairs of bytes.
     fn mend(&mut self, at: u32, changes: &[(u16, u16)], may_be_none: bool) {
         let old = self.half(at).unwrap();
@@ -280,30 +280,7 @@ impl Bytes<'_> {
     }
 }
 
-impl Frame for Bytes<'_> {
-    fn byte(&self, at: u32) -> Option<u8> {
-        self.0.get(at as usize).copied()
-    }
-
-    fn half(&self, at: u32) -> Option<u16> {
-        self.bytes(at).map(u16::from_be_bytes)
-    }
-
-    fn word(&self, at: u32) -> Option<u32> {
-        self.bytes(at).map(u32::from_be_bytes)
-    }
-
-    fn head(&self) -> Option<[u32; 6]> {
-        let words = self.0.get(..24)?.as_chunks().0;
-        Some(std::array::from_fn(|at| u32::from_be_bytes(words[at])))
-    }
-
-    fn bytes<const N: usize>(&self, at: u32) -> Option<[u8; N]> {
-        self.0.get(at as usize..)?.first_chunk().copied()
-    }
-}
-
-impl Edit for Bytes<'_> {
+impl Edit for Bytes<&mut Vec<u8>> {
     fn write_half(&mut self, at: u32, to: u16) {
         self.0[at as usize..][..2].copy_from_slice(&to.to_be_bytes());
     }
