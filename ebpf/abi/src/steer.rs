@@ -38,7 +38,7 @@ pub const STEER_FIRST: u32 = 1;
 pub const STICKY: u8 = 1;
 /// If none of the paths lives, the packet goes nowhere.
 pub const STRICT: u8 = 2;
-/// While a path is suspected, what it carries goes by the next that lives, too.
+/// While a path is suspected, what it carries goes by another one of the first two, too: the second costs no more than the first.
 pub const INSURED: u8 = 4;
 
 /// How flows are spread.

@@ -277,7 +277,10 @@ fn two_in_order<T: Steering>(group: &Group, tables: &T) -> (u64, u64) {
     (first, second)
 }
 
-/// The first other path that lives, if the one that was chosen is suspected and the group's packets are not to be lost with it; else 0.
+/// Insured is by the first two paths: of those behind them nobody has said that they cost no more.
+const INSURING: usize = 2;
+
+/// The other of the first two paths, if it lives, the one that was chosen is suspected, and the group's packets are not to be lost with it; else 0.
 #[inline(always)]
 fn insurance<T: Steering>(chosen: u64, group: &Group, tables: &T) -> u64 {
     let chosen = PathWord::unpack(chosen);
@@ -285,7 +288,7 @@ fn insurance<T: Steering>(chosen: u64, group: &Group, tables: &T) -> u64 {
         return 0;
     }
     let now_s = tables.now_s();
-    for place in 0..GROUP_PATHS {
+    for place in 0..INSURING {
         if place >= group.count as usize {
             break;
         }

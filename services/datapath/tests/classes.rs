@@ -126,19 +126,34 @@ fn what_is_sent_twice_goes_by_the_first_two_that_live() {
 }
 
 #[test]
-fn what_is_insured_goes_by_the_next_path_too_while_its_own_is_suspected() {
+fn what_is_insured_goes_by_the_second_path_too_while_its_own_is_suspected() {
     let mut memory = Memory::with_paths(mode::FLOW_HASH, INSURED, 1);
     assert_eq!(memory.by(1), Steered::By(1));
     memory.paths[0].is_suspected = true;
     assert_eq!(memory.by(1), Steered::Twice(1, 2));
     memory.paths[1].lease_s = 0;
-    assert_eq!(memory.by(1), Steered::Twice(1, 3), "the next that lives");
-    memory.paths[2].lease_s = 0;
-    assert_eq!(memory.by(1), Steered::By(1), "there is no other");
+    assert_eq!(memory.by(1), Steered::By(1), "the third may cost more");
     (memory.paths[1].lease_s, memory.paths[0].lease_s) = (memory::NOW_S + 3, 0);
     assert_eq!(memory.by(1), Steered::By(2), "it has died");
-    (memory.group.flags, memory.paths[1].is_suspected) = (0, true);
-    assert_eq!(memory.by(1), Steered::By(2), "not insured");
+    memory.paths[1].is_suspected = true;
+    assert_eq!(memory.by(1), Steered::By(2), "the third may cost more than the second, too");
+    memory.group.count = 1;
+    memory.paths[0].lease_s = memory::NOW_S + 3;
+    assert_eq!(memory.by(1), Steered::By(1), "there is no other");
+    (memory.group.flags, memory.group.count) = (0, 3);
+    assert_eq!(memory.by(1), Steered::By(1), "not insured");
+}
+
+#[test]
+fn what_sticks_to_a_path_behind_the_second_is_insured_by_the_first() {
+    let mut memory = Memory::with_paths(mode::FLOW_HASH, INSURED | STICKY, 1);
+    memory.group.paths[..3].copy_from_slice(&[2, 0, 1]);
+    assert_eq!(memory.by(1), Steered::By(3));
+    memory.group.paths[..3].copy_from_slice(&[0, 1, 2]);
+    memory.paths[2].is_suspected = true;
+    assert_eq!(memory.by(1), Steered::Twice(3, 1));
+    memory.paths[0].lease_s = 0;
+    assert_eq!(memory.by(1), Steered::Twice(3, 2), "costs no more than the first");
 }
 
 #[test]

@@ -62,7 +62,15 @@ fn what_cannot_wait_is_insured_by_a_path_that_costs_no_more() {
         Class::ALL.into_iter().filter(|class| world.group(*class).is_insured).collect::<Vec<_>>()
     };
     assert_eq!(insured(&[CALM, CALM]), [Class::Voip, Class::VideoConference, Class::Database]);
-    assert_eq!(insured(&[CALM, Line { is_metered: true, ..CALM }]), [], "each byte is paid for");
+    let metered = Line { is_metered: true, ..CALM };
+    assert_eq!(insured(&[CALM, metered]), [], "each byte is paid for");
+    // The programs take one of the first two.
+    assert_eq!(insured(&[CALM, metered, CALM]), [Class::Voip, Class::VideoConference, Class::Database]);
+    assert_eq!(
+        insured(&[CALM, CALM, Line { remote: 1, ..metered }]),
+        [],
+        "what shares nothing with the first costs more"
+    );
     assert_eq!(insured(&[CALM]), [], "there is no other");
 }
 
