@@ -21,7 +21,7 @@ use crate::{
     budget::Budget,
     fragment,
     inbox::{Coalesce, Frame, Inbox},
-    limit, mss,
+    limit, mss, mtu,
     noise::{Engine, Heard, PublicKey, Session},
     note,
     outbox::{Outbox, Transmit},
@@ -68,6 +68,8 @@ pub struct Shard<E: Engine> {
     stun: Stun,
     /// MTU of the slot's link, 0 if that is not known.
     underlay: u32,
+    /// The longest packet that all direct paths to a peer take, also those of other slots.
+    narrowest: BTreeMap<SiteId, u16>,
     rejects: Rejects,
     outbox: Outbox,
     inbox: Inbox,
@@ -97,6 +99,7 @@ impl<E: Engine> Shard<E> {
             seen: Seen::default(),
             stun: Stun::default(),
             underlay: 0,
+            narrowest: BTreeMap::new(),
             rejects: Rejects::default(),
             outbox: Outbox::default(),
             inbox: Inbox::new(Coalesce::default()),
@@ -143,6 +146,11 @@ impl<E: Engine> Shard<E> {
     /// The MTU of the slot's link, 0 if that is not known.
     pub fn set_underlay(&mut self, mtu: u32) {
         self.underlay = mtu;
+    }
+
+    /// The longest packets that all direct paths to each peer take: TCP is told of these, since a flow may take another path later.
+    pub fn set_narrowest(&mut self, narrowest: BTreeMap<SiteId, u16>) {
+        self.narrowest = narrowest;
     }
 
     /// What the devices take from now on.
@@ -286,9 +294,11 @@ impl<E: Engine> Shard<E> {
             owner.filter(|owner| *owner == index).ok_or(Reject::ForeignSource)?;
             self.last_source = Some((index, source));
         }
-        // What opens a connection says how long the answers may be, which go back by this path.
+        // What opens a connection says how long the answers may be, which go back by this path or another one.
         if let (Some(longest), Some(packet)) = (path.longest(is_v4), room.get_mut(..bytes)) {
-            let _ = mss::clamp(packet, longest);
+            let narrowest =
+                self.narrowest.get(&path.wanted.peer).map_or(longest, |bytes| usize::from(*bytes).min(longest));
+            let _ = mss::clamp(packet, if is_v4 { narrowest } else { narrowest.max(mtu::V6_MIN as usize) });
         }
         self.inbox.keep(bytes, remote);
         Ok(())

@@ -13,14 +13,14 @@ use patronus_ipc::{
     Context, ServiceError,
     link::{self, Link},
     router::{self, Router},
-    tunnel::{PathState, Rejected, Reply, Request, State, Tunnel, device_name},
+    tunnel::{PathState, PathStatus, Rejected, Reply, Request, State, Tunnel, device_name},
 };
 use patronus_tunnel::{
     Rejects,
     desired::{self, Preferred},
     mtu,
 };
-use patronus_types::{Generation, IpNet, UplinkSlot};
+use patronus_types::{Generation, IpNet, SiteId, UplinkSlot};
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::{mpsc, oneshot, watch},
@@ -100,6 +100,8 @@ struct Service {
     slots: Slots,
     reports: BTreeMap<UplinkSlot, Report>,
     preferred: Preferred,
+    /// How long packets to each peer may be by whatever path, as the threads know it.
+    narrowest: BTreeMap<SiteId, u16>,
     /// Who waits for all threads to report, and for which of them.
     looking: Vec<oneshot::Sender<Reply>>,
     awaited: BTreeSet<UplinkSlot>,
@@ -108,8 +110,9 @@ struct Service {
 
 impl Service {
     fn new(store: Store, devices: Devices, slots: Slots, state: watch::Sender<Reply>) -> Self {
-        let (reports, preferred) = (BTreeMap::new(), Preferred::new());
-        Self { store, devices, slots, reports, preferred, looking: Vec::new(), awaited: BTreeSet::new(), state }
+        let (reports, preferred, narrowest) = (BTreeMap::new(), Preferred::new(), BTreeMap::new());
+        let (looking, awaited) = (Vec::new(), BTreeSet::new());
+        Self { store, devices, slots, reports, preferred, narrowest, looking, awaited, state }
     }
 
     /// What `link` says is kept, for a start without it.
@@ -183,6 +186,8 @@ impl Service {
         let remotes = desired::remotes(wish);
         let numbers: Vec<UplinkSlot> = remotes.keys().copied().collect();
         self.slots.order(wish, &numbers)?;
+        // A thread that has just been started knows nothing of it.
+        self.narrowest.clear();
         let mut wanted = BTreeSet::new();
         for slot in self.slots.numbers() {
             let underlay = self.slots.device(slot).and_then(|device| sys::mtu(device.as_str()).ok());
@@ -216,6 +221,7 @@ impl Service {
                 self.reports.insert(report.slot, *report);
                 if news {
                     self.route().await;
+                    self.narrow();
                     self.publish();
                 }
                 self.answer_looks();
@@ -230,6 +236,20 @@ impl Service {
         if preferred != self.preferred {
             self.preferred = preferred;
             self.route().await;
+        }
+    }
+
+    /// TCP is told of segments that pass on each path that a flow may take. A relay is the last resort, for which nobody else pays.
+    fn narrow(&mut self) {
+        let paths = self.reports.values().flat_map(|report| &report.paths);
+        let direct = paths.filter(|path| path.status == PathStatus::Up && path.via.is_none());
+        let mut narrowest = BTreeMap::new();
+        for (peer, bytes) in direct.filter_map(|path| Some((path.peer, path.longest?))) {
+            let least = narrowest.entry(peer).or_insert(bytes);
+            *least = bytes.min(*least);
+        }
+        if narrowest != self.narrowest && self.slots.narrow(&narrowest) {
+            self.narrowest = narrowest;
         }
     }
 

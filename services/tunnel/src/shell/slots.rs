@@ -20,7 +20,7 @@ use patronus_tunnel::{
     Passed, Shard, StunServer, desired, limit,
     noise::{Boring, Engine},
 };
-use patronus_types::{PortName, UplinkSlot};
+use patronus_types::{PortName, SiteId, UplinkSlot};
 use rustix::event::{EventfdFlags, eventfd};
 
 use super::{
@@ -45,6 +45,15 @@ struct Running {
     bell: Arc<OwnedFd>,
     remotes: Vec<UplinkSlot>,
     thread: JoinHandle<()>,
+}
+
+impl Running {
+    /// Without waiting; `false` if there is no room.
+    fn tell(&self, order: Order) -> bool {
+        let is_told = self.orders.try_send(order).is_ok();
+        ring(&self.bell);
+        is_told
+    }
 }
 
 /// All running slots.
@@ -139,11 +148,13 @@ impl Slots {
 
     /// Has every thread report at once.
     pub(crate) fn ask(&self) {
-        for running in self.running.values() {
-            // One that has so many orders will report soon.
-            let _ = running.orders.try_send(Order::Report);
-            ring(&running.bell);
-        }
+        // One that has so many orders will report soon.
+        self.running.values().for_each(|running| _ = running.tell(Order::Report));
+    }
+
+    /// Tells every thread how long packets to each peer may be by whatever path. `false` if one has too many orders to hear it.
+    pub(crate) fn narrow(&self, narrowest: &BTreeMap<SiteId, u16>) -> bool {
+        self.running.values().all(|running| running.tell(Order::Narrowest(narrowest.clone())))
     }
 
     /// Tells every thread its paths and whom else to ask. New devices are opened here; opening makes them.

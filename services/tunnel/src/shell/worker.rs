@@ -14,7 +14,7 @@ use std::{
 };
 
 use patronus_tunnel::{Passed, Shard, StunServer, Wanted, limit, noise::Boring};
-use patronus_types::UplinkSlot;
+use patronus_types::{SiteId, UplinkSlot};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::{
@@ -33,6 +33,8 @@ pub(crate) enum Order {
     Follow(Wish),
     /// Report now.
     Report,
+    /// How long packets to each peer may be by whatever path.
+    Narrowest(BTreeMap<SiteId, u16>),
 }
 
 /// What a thread is to bring about.
@@ -151,6 +153,7 @@ impl Worker {
             match self.orders.try_recv() {
                 Ok(Order::Follow(wish)) => self.follow(wish),
                 Ok(Order::Report) => self.is_asked = true,
+                Ok(Order::Narrowest(narrowest)) => self.shard.set_narrowest(narrowest),
                 Err(TryRecvError::Empty) => return true,
                 Err(TryRecvError::Disconnected) => return false,
             }

@@ -81,4 +81,11 @@ fn who_opens_a_connection_is_told_of_segments_that_pass() {
     assert_eq!(usize::from(u16::from_be_bytes([came[42], came[43]])), LONGEST - 40);
     let segment = &came[20..];
     assert!(Packet::parse(&came).unwrap().pseudo_header(6, 24).with(segment).is_intact());
+
+    // Another path to the same site is narrower: the connection may have to take that.
+    b.shard.set_narrowest(BTreeMap::from([(a.wanted(&[]).peer, 1216)]));
+    a.shard.handle_frame(S, HERE, &header, &syn);
+    carry(&mut a, &mut b, A);
+    let came = frame(&mut b);
+    assert_eq!(u16::from_be_bytes([came[42], came[43]]), 1216 - 40);
 }
