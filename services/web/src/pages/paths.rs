@@ -93,7 +93,6 @@ fn measured(path: &Path) -> Markup {
     }
 }
 
-/// Where packets go, and whether another site passes them on.
 /// Where packets of a path go: straight to the other site, or via another.
 pub(super) fn way(path: &Path) -> Markup {
     html! {
