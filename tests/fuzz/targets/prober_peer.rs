@@ -52,7 +52,9 @@ fuzz_target!(|bytes: &[u8]| {
     let reports = prober.reports();
     assert_eq!(reports.len(), 1);
     let is_share = |ppm: Option<u32>| ppm.is_none_or(|ppm| ppm <= 1_000_000);
-    assert!(reports.iter().all(|report| is_share(report.loss_out_ppm) && is_share(report.loss_in_ppm)));
+    assert!(
+        reports.iter().all(|report| is_share(report.measured.loss_out_ppm) && is_share(report.measured.loss_in_ppm))
+    );
     let points = prober.poll_points(0, now_us);
     assert!(points.iter().all(|(_, point)| is_share(point.loss_out_ppm) && is_share(point.loss_in_ppm)));
     assert!(prober.rejects().by_name().len() <= 13);
