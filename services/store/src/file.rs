@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use redb::{Builder, Database};
+use redb::{Builder, Database, StorageBackend, backends::FileBackend};
 
 use crate::StoreError;
 
@@ -75,7 +75,8 @@ impl Place<'_> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
-        let database: Database = builder().create(&making)?;
+        let file = File::options().read(true).write(true).create_new(true).open(&making)?;
+        let database: Database = builder().create_with_backend(Nameless(FileBackend::new(file)?))?;
         database.close()?;
         File::open(&making)?.sync_all()?;
         fs::rename(&making, self.path())?;
@@ -119,6 +120,36 @@ impl Place<'_> {
     /// A name is on disk when its directory is.
     fn sync_directory(&self) -> Result<(), StoreError> {
         Ok(File::open(self.dir)?.sync_all()?)
+    }
+}
+
+/// A database in the making. Nobody looks at what a power cut leaves of it, so one sync is enough, when it is whole.
+#[derive(Debug)]
+struct Nameless<B>(B);
+
+impl<B: StorageBackend> StorageBackend for Nameless<B> {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.0.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.0.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.0.write(offset, data)
+    }
+
+    fn close(&self) -> io::Result<()> {
+        self.0.close()
     }
 }
 
