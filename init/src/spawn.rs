@@ -185,7 +185,7 @@ fn words(launch: &Launch, ends: &ChildEnds) -> io::Result<(Vec<CString>, Vec<CSt
     Ok((arguments, environment.collect::<Result<_, _>>()?))
 }
 
-/// Makes the place where a service keeps its state, owned by it, closed to all others.
+/// Makes the place where a service keeps its state, owned by it, closed to all others. It is on the medium after [`keep_state_dirs`].
 ///
 /// # Errors
 /// If the data file system refuses; the service then starts without the directory, and says so itself.
@@ -194,11 +194,17 @@ pub fn make_state_dir(service: &Service) -> io::Result<()> {
     let path = paths::state_dir(service);
     if !path.exists() {
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        chown(&path, Some(service.uid), Some(service.uid))?;
-        File::open("/data")?.sync_all()?;
     }
-    // After a power cut between the two, the directory is there and root's.
+    // Always: after a power cut between the two, the directory is there and root's.
     chown(&path, Some(service.uid), Some(service.uid))
+}
+
+/// Puts the new places on the medium, all at once.
+///
+/// # Errors
+/// If the data file system refuses.
+pub fn keep_state_dirs() -> io::Result<()> {
+    File::open("/data")?.sync_all()
 }
 
 /// Gives a service the devices that it may write, and the place for pins: in the kernel's own tree they are root's alone.

@@ -90,6 +90,9 @@ impl Services {
             }
         };
         let places = manifest.services().iter().map(place).collect();
+        if let Err(error) = spawn::keep_state_dirs() {
+            journal.say(now_ms(), &format!("state directories: {error}"));
+        }
         Self { supervisor: Supervisor::from_manifest(manifest), places }
     }
 
