@@ -100,7 +100,9 @@ fn start(profile: &TempDir) -> Result<Child> {
     let mut last = None;
     for program in PROGRAMS {
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL", program, "--headless", "--remote-debugging-port=0"]);
+        // The program is a script that starts the browser, which starts others: all of them end with their namespace.
+        command.args(["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]);
+        command.args([program, "--headless", "--remote-debugging-port=0"]);
         command.args(["--ignore-certificate-errors", "--disable-gpu", "--hide-scrollbars", "--no-first-run"]);
         // Its own sandbox needs rights that root in a container does not have; it only sees our page.
         command.args(["--no-sandbox", "--disable-dev-shm-usage", "--disable-background-networking"]);
