@@ -53,9 +53,8 @@ fn peer_paths(paths: &[Path]) -> Markup {
                 div.scroll tabindex="0" role="region" aria-label={ "Paths to " (first.peer_name) } { table.paths {
                     thead { tr {
                         th scope="col" { "Slots" } th scope="col" { "State" } th.number scope="col" { "Round trip" }
-                        th.number scope="col" { "Jitter" } th.number scope="col" { "Loss" } th scope="col" { "Endpoint" } th scope="col" { "Session" }
-                        th scope="col" { "Heard" } th.number scope="col" { "MTU" } th.number scope="col" { "Sent" } th.number scope="col" { "Received" }
-                        th.number scope="col" { "Lost" } th.number scope="col" { "Reordered" }
+                        th.number scope="col" { "Jitter" } th.number scope="col" { "Loss" } th scope="col" { "Endpoint" } th.number scope="col" { "MTU" }
+                        th scope="col" { "Session" } th.number scope="col" { "Sent" } th.number scope="col" { "Received" } th.number scope="col" { "Lost" }
                     } }
                     tbody { @for path in paths { (row(path)) } }
                 } }
@@ -70,13 +69,11 @@ fn row(path: &Path) -> Markup {
         td { (liveness(path)) }
         (measured(path))
         td { (way(path)) }
-        td { (age(path.session_age_ms)) }
-        td { (age(path.heard_ago_ms)) @if path.heard_ago_ms.is_some() { " ago" } }
-        td.number { @match path.mtu { Some(mtu) => (mtu), None => span.none { "none" } } }
+        td.number { @match path.mtu { Some(mtu) => (mtu), None => "–" } }
+        td { (age(path.session_age_ms)) @if path.heard_ago_ms.is_some() { span.detail { "heard " (age(path.heard_ago_ms)) " ago" } } }
         td.number { (traffic(path.sent)) }
         td.number { (traffic(path.received)) }
-        td.number { (path.lost) }
-        td.number { (path.reordered) }
+        td.number { (path.lost) @if path.reordered > 0 { span.detail { (path.reordered) " late" } } }
     } }
 }
 
@@ -111,7 +108,7 @@ fn age(milliseconds: Option<u64>) -> String {
 fn traffic(traffic: Traffic) -> Markup {
     html! {
         (bytes(traffic.bytes))
-        span.detail { (count(traffic.packets, "packet")) ", " (count(traffic.handshakes, "handshake")) }
+        span.detail { (count(traffic.packets, "packet")) }
     }
 }
 
