@@ -1,7 +1,7 @@
 //! A line between two devices of one namespace that does to frames what it is told: the host's kernel has no netem.
 //!
 //! *Does*: carry frames both ways, each direction as its [`Settings`] say at that moment; translate addresses if it has a translator.
-//! *Never does*: look into a frame otherwise; outlive its owner.
+//! *Never does*: look into a frame for anything but that and its length; outlive its owner.
 
 use std::{
     cmp::Reverse,
