@@ -87,7 +87,7 @@ pub const BASE_BYTES: usize = 1200;
 pub const LENGTH_MAX_BYTES: usize = 8928;
 /// Between two packets of a length that is tried. Answers may take longer: that to the long one comes before that to the short one behind it.
 pub const LENGTH_ANSWER: Duration = TICK;
-/// So often a length did not come, and a short packet beside it did: the path does not carry it. At 10 % loss that is chance once in 10^5.
+/// So often a length did not come, and a short packet beside it did: the path does not carry it. At 10 % loss that is chance once in 10^6 looks.
 pub const LENGTH_IN_VAIN: u32 = 5;
 /// Between two looks whether a path that carries long packets still does.
 pub const LENGTH_EVERY: Duration = Duration::from_secs(2);

@@ -243,15 +243,18 @@ mod tests {
         #[test]
         fn each_line_is_known_after_ten_seconds(passes in limit::BASE_BYTES..=CEILING) {
             let mut line = Line::new(passes);
-            line.run(15, || false);
+            line.run(10, || false);
             prop_assert_eq!(line.mtu.longest(), Some(passes / 16 * 16));
             prop_assert!(line.sent < 60);
         }
+    }
 
-        #[test]
-        fn loss_is_not_length(seed in any::<u64>()) {
+    /// Chance could have it otherwise about once in a million looks; these are the same in every run.
+    #[test]
+    fn loss_is_not_length() {
+        for seed in 1..=50_u64 {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
             // One of ten packets or answers is lost.
-            let mut state = seed | 1;
             let mut lost = || {
                 state ^= state << 13;
                 state ^= state >> 7;
@@ -262,8 +265,9 @@ mod tests {
             for _ in 0..600 {
                 line.mtu.handle_sent(limit::BASE_BYTES);
                 line.run(1, &mut lost);
-                prop_assert_eq!(line.mtu.longest(), Some(CEILING));
+                assert_eq!(line.mtu.longest(), Some(CEILING), "seed {seed}");
             }
+            assert!(line.sent > 300, "it was looked at again and again");
         }
     }
 }
