@@ -107,6 +107,18 @@ pub fn preferred(state: &router::State) -> Preferred {
     state.sites.iter().filter_map(|site| way(site).map(|way| (site.id, (way.local, way.remote)))).collect()
 }
 
+/// The longest packets that all direct paths to each site take. A relay is the last resort, for which nobody else pays.
+#[must_use]
+pub fn narrowest<'p>(paths: impl Iterator<Item = &'p PathState>) -> BTreeMap<SiteId, u16> {
+    let mut narrowest = BTreeMap::new();
+    let direct = paths.filter(|path| path.status == PathStatus::Up && path.via.is_none());
+    for (site, bytes) in direct.filter_map(|path| Some((path.peer, path.longest?))) {
+        let least = narrowest.entry(site).or_insert(bytes);
+        *least = bytes.min(*least);
+    }
+    narrowest
+}
+
 /// Which device packets to a prefix go to: that of the preferred path, else of the first direct one that is up, or else of the first that a relay
 /// carries. Without one the prefix is [`closed`].
 #[must_use]

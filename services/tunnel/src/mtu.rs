@@ -8,7 +8,7 @@ const UDP_HEADER: u32 = 8;
 const V4_HEADER: u32 = 20;
 const V6_HEADER: u32 = 40;
 /// The smallest MTU with which a device may have IPv6 (RFC 8200 section 5).
-pub(crate) const V6_MIN: u32 = 1280;
+const V6_MIN: u32 = 1280;
 
 /// The MTU of a tunnel over an underlay with this MTU. A multiple of WireGuard's padding, so that padding never makes the datagram
 /// longer than the link.
@@ -22,6 +22,12 @@ pub fn inner_mtu(underlay: u32, over_v6: bool) -> u32 {
 pub fn uncut(underlay: u32, over_v6: bool) -> u32 {
     let outer = UDP_HEADER + if over_v6 { V6_HEADER } else { V4_HEADER } + limit::DATA_OVERHEAD_BYTES as u32;
     underlay.saturating_sub(outer) / limit::PADDING_BYTES as u32 * limit::PADDING_BYTES as u32
+}
+
+/// The same for a family: IPv6 packets are never held to less than [`V6_MIN`], though their datagrams may then be cut on their way.
+#[must_use]
+pub fn of_family(longest: usize, is_v4: bool) -> usize {
+    if is_v4 { longest } else { longest.max(V6_MIN as usize) }
 }
 
 #[cfg(test)]

@@ -70,9 +70,6 @@ pub(crate) struct Around<'s> {
     pub(crate) seen: &'s Seen,
 }
 
-/// The longest IPv6 packet is never shorter, though its datagram may be cut on its way (RFC 8200 section 5).
-const V6_MIN: usize = mtu::V6_MIN as usize;
-
 /// A path as it is.
 #[derive(Debug)]
 pub struct Path<S> {
@@ -175,7 +172,7 @@ impl<S: Session> Path<S> {
             Way::Via(_) => limit::RELAYED_BYTES,
             Way::Direct(_) => self.mtu.longest()?,
         };
-        Some(if is_v4 { longest } else { longest.max(V6_MIN) })
+        Some(mtu::of_family(longest, is_v4))
     }
 
     /// Which lengths are to be tried now, over a link of this MTU.

@@ -298,7 +298,7 @@ impl<E: Engine> Shard<E> {
         if let (Some(longest), Some(packet)) = (path.longest(is_v4), room.get_mut(..bytes)) {
             let narrowest =
                 self.narrowest.get(&path.wanted.peer).map_or(longest, |bytes| usize::from(*bytes).min(longest));
-            let _ = mss::clamp(packet, if is_v4 { narrowest } else { narrowest.max(mtu::V6_MIN as usize) });
+            let _ = mss::clamp(packet, mtu::of_family(narrowest, is_v4));
         }
         self.inbox.keep(bytes, remote);
         Ok(())

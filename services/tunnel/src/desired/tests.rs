@@ -120,6 +120,22 @@ fn a_device_has_the_shorter_packets_as_soon_as_one_of_its_peers_may_be_reached_b
 }
 
 #[test]
+fn the_narrowest_path_counts_if_it_is_up_and_direct() {
+    let (one, other) = (peer(1, 1, 0), peer(2, 1, 0));
+    let path = |peer: &Peer, local, status, longest| PathState { longest, ..up(peer, local, 1, status) };
+    let relayed = PathState { via: Some(other.site), ..path(&one, 4, PathStatus::Up, Some(1280)) };
+    let paths = [
+        path(&one, 0, PathStatus::Up, Some(1440)),
+        path(&one, 1, PathStatus::Up, Some(1376)),
+        path(&one, 2, PathStatus::Down, Some(1216)),
+        path(&one, 3, PathStatus::Up, None),
+        relayed,
+        path(&other, 0, PathStatus::Up, Some(1408)),
+    ];
+    assert_eq!(narrowest(paths.iter()), BTreeMap::from([(one.site, 1376), (other.site, 1408)]));
+}
+
+#[test]
 fn names_and_ports_are_those_of_the_document() {
     assert_eq!(device_name(slot(2), slot(15)), "mesh2-15");
     assert_eq!((listen_port(slot(0)), listen_port(slot(15))), (51830, 51845));

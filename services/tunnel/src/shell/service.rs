@@ -13,7 +13,7 @@ use patronus_ipc::{
     Context, ServiceError,
     link::{self, Link},
     router::{self, Router},
-    tunnel::{PathState, PathStatus, Rejected, Reply, Request, State, Tunnel, device_name},
+    tunnel::{PathState, Rejected, Reply, Request, State, Tunnel, device_name},
 };
 use patronus_tunnel::{
     Rejects,
@@ -86,6 +86,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
             Some(news) = from_slots.recv() => service.hear(news).await?,
             _ = every.tick() => {
                 service.slots.look()?;
+                service.narrow();
                 service.publish();
             }
             ended = &mut answering => return Err(ServiceError::not_answering(ended).into()),
@@ -221,7 +222,6 @@ impl Service {
                 self.reports.insert(report.slot, *report);
                 if news {
                     self.route().await;
-                    self.narrow();
                     self.publish();
                 }
                 self.answer_looks();
@@ -239,15 +239,9 @@ impl Service {
         }
     }
 
-    /// TCP is told of segments that pass on each path that a flow may take. A relay is the last resort, for which nobody else pays.
+    /// TCP is told of segments that pass on each path that a flow may take.
     fn narrow(&mut self) {
-        let paths = self.reports.values().flat_map(|report| &report.paths);
-        let direct = paths.filter(|path| path.status == PathStatus::Up && path.via.is_none());
-        let mut narrowest = BTreeMap::new();
-        for (peer, bytes) in direct.filter_map(|path| Some((path.peer, path.longest?))) {
-            let least = narrowest.entry(peer).or_insert(bytes);
-            *least = bytes.min(*least);
-        }
+        let narrowest = desired::narrowest(self.reports.values().flat_map(|report| &report.paths));
         if narrowest != self.narrowest && self.slots.narrow(&narrowest) {
             self.narrowest = narrowest;
         }

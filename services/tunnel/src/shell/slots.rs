@@ -161,10 +161,10 @@ impl Slots {
     pub(crate) fn order(&mut self, desired: &Desired, remotes: &[UplinkSlot]) -> Result<(), Fatal> {
         let wanted = desired::paths(desired);
         let slots = self.running.len();
-        // Each slot's next one, in a ring.
-        let ring_of: Vec<(SyncSender<Passed>, Arc<OwnedFd>)> =
+        // Each slot's next one, the last one's being the first.
+        let doors: Vec<(SyncSender<Passed>, Arc<OwnedFd>)> =
             self.running.values().map(|running| (running.passed.clone(), Arc::clone(&running.bell))).collect();
-        let nexts = ring_of.into_iter().cycle().skip(1);
+        let nexts = doors.into_iter().cycle().skip(1);
         for ((slot, running), (passed, bell)) in self.running.iter_mut().zip(nexts) {
             let mut new = Vec::new();
             for remote in remotes.iter().filter(|remote| !running.remotes.contains(remote)) {
