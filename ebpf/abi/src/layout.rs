@@ -9,6 +9,7 @@ use crate::{
     Endpoint, Flow, FlowKey, Inside, Lan, Outside, Owner, Reason, Uplink,
     answer::Answer,
     forward::Forward,
+    guard::{Guard, Source},
     part::{Part, PartKey},
     policy::Logged,
     six::{Flow6, FlowKey6, Lan6},
@@ -78,6 +79,10 @@ pub const LAYOUT: u64 = hash(&[
     steer::SIZES[3],
     steer::SIZES[4],
     size_of::<TwinKey>(),
+    size_of::<Guard>(),
+    offset_of!(Guard, spacing_ns),
+    size_of::<Source>(),
+    offset_of!(Source, opening),
 ]);
 
 const _: () = {
@@ -98,6 +103,8 @@ const _: () = {
     assert!(size_of::<PartKey>() == 12);
     assert!(size_of::<Part>() == 24);
     assert!(size_of::<TwinKey>() == 20);
+    assert!(size_of::<Guard>() == 24);
+    assert!(size_of::<Source>() == 16);
 };
 
 /// FNV-1a, 64 bits.

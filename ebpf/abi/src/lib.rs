@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod forward;
+pub mod guard;
 mod layout;
 pub mod part;
 pub mod policy;

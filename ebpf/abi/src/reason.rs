@@ -30,11 +30,21 @@ pub enum Reason {
     NoAllowedPath,
     /// From another site: it came by another path already.
     Twin,
+    /// From WAN: from an address that no machine there can have.
+    Martian,
+    /// From WAN: from an address that nobody has on the Internet.
+    Bogon,
+    /// From WAN: from somebody on a list.
+    Blocked,
+    /// From WAN: a connection more than its source may open in a second, or all sources together.
+    SynRate,
+    /// From WAN: a handshake more than that.
+    HandshakeRate,
 }
 
 impl Reason {
     /// All, by number.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 18] = [
         Self::Fragment,
         Self::Options,
         Self::Protocol,
@@ -48,6 +58,11 @@ impl Reason {
         Self::Unsolicited,
         Self::NoAllowedPath,
         Self::Twin,
+        Self::Martian,
+        Self::Bogon,
+        Self::Blocked,
+        Self::SynRate,
+        Self::HandshakeRate,
     ];
 
     /// Its name.
@@ -67,6 +82,11 @@ impl Reason {
             Self::Unsolicited => "unsolicited",
             Self::NoAllowedPath => "no-allowed-path",
             Self::Twin => "twin",
+            Self::Martian => "martian",
+            Self::Bogon => "bogon",
+            Self::Blocked => "blocked",
+            Self::SynRate => "syn-rate",
+            Self::HandshakeRate => "handshake-rate",
         }
     }
 }

@@ -10,6 +10,7 @@
 pub mod answers;
 mod decide;
 mod forward;
+pub mod guard;
 mod hairpin;
 pub mod packet;
 mod parts;

@@ -9,6 +9,7 @@
 #![allow(internal_features)]
 
 mod frame;
+mod guard;
 mod hooks;
 mod maps;
 mod six;
@@ -16,7 +17,10 @@ mod steer;
 mod tables;
 mod twins;
 
-use aya_ebpf::{macros::classifier, programs::TcContext};
+use aya_ebpf::{
+    macros::{classifier, xdp},
+    programs::{TcContext, XdpContext},
+};
 
 /// What comes from the LAN.
 #[classifier]
@@ -65,6 +69,20 @@ pub fn from_lan_six(context: TcContext) -> i32 {
 #[inline(always)]
 pub fn from_wan_six(context: TcContext) -> i32 {
     six::from_wan(&context)
+}
+
+/// What comes from an uplink, before all others, in the driver.
+#[xdp(frags)]
+#[inline(always)]
+pub fn guard(context: XdpContext) -> u32 {
+    guard::xdp(&context)
+}
+
+/// The same, behind the driver.
+#[classifier]
+#[inline(always)]
+pub fn guard_behind(context: TcContext) -> i32 {
+    guard::tc(&context)
 }
 
 #[cfg(not(test))]

@@ -23,6 +23,13 @@ pub struct Shared<T>(T);
 // SAFETY: the cells in it are read and written in one instruction each, and a value that is half old, half new has no meaning that matters.
 unsafe impl<T> Sync for Shared<T> {}
 
+impl<T> Shared<T> {
+    #[inline(always)]
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+}
+
 impl<T> Deref for Shared<T> {
     type Target = T;
 

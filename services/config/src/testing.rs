@@ -1,8 +1,8 @@
 //! Documents for tests.
 
 use patronus_types::{
-    Action, Clock, DOCUMENT_VERSION, Discovery, Document, Forward, HostPort, IpNet, Ipv4Method, Ipv6Method, Lan,
-    Policy, PortRange, Rule, RuleProtocol, RuleZone, Site, Transport, Uplink,
+    Action, BlockList, Clock, DOCUMENT_VERSION, Discovery, Document, Forward, Guard, GuardHook, HostPort, IpNet,
+    Ipv4Method, Ipv6Method, Lan, Policy, PortRange, Rule, RuleProtocol, RuleZone, Site, Transport, Uplink,
 };
 use proptest::prelude::*;
 
@@ -22,6 +22,7 @@ pub(crate) fn document(number: u16) -> Document {
         uplinks: vec![uplink("wan", "eth0")],
         forwards: Vec::new(),
         rules: Vec::new(),
+        guard: Guard::default(),
         policy: Policy::default(),
     }
 }
@@ -57,8 +58,8 @@ pub(crate) fn any_document() -> impl Strategy<Value = Document> {
     let uplinks = prop::collection::vec(any_uplink(), 0..18);
     let forwards = prop::collection::vec(any_forward(), 0..4);
     let rules = prop::collection::vec(any_rule(), 0..4);
-    let parts = (site, clock, discovery, lan, uplinks, forwards, rules);
-    parts.prop_map(|(site, clock, discovery, lan, uplinks, forwards, rules)| Document {
+    let parts = (site, clock, discovery, lan, uplinks, forwards, rules, any_guard());
+    parts.prop_map(|(site, clock, discovery, lan, uplinks, forwards, rules, guard)| Document {
         version: DOCUMENT_VERSION,
         site,
         clock,
@@ -67,6 +68,7 @@ pub(crate) fn any_document() -> impl Strategy<Value = Document> {
         uplinks,
         forwards,
         rules,
+        guard,
         policy: Policy::default(),
     })
 }
@@ -96,6 +98,23 @@ pub(crate) fn rule(name: &str, action: Action) -> Rule {
         dscp: None,
         log: false,
     }
+}
+
+fn any_guard() -> impl Strategy<Value = Guard> {
+    let prefix = prop_oneof![ipv4_net().prop_map(IpNet::from), ipv6_net().prop_map(IpNet::from)];
+    let prefixes = prop::collection::vec(prefix, 0..4);
+    let list = ("[a-z]{1,8}", prefixes.clone())
+        .prop_map(|(name, prefixes)| BlockList { name: name.parse().unwrap(), prefixes });
+    let hook = prop::sample::select(vec![GuardHook::Auto, GuardHook::Xdp, GuardHook::Tc]);
+    let parts = (hook, any::<bool>(), any::<u32>(), any::<u32>(), prefixes, prop::collection::vec(list, 0..3));
+    parts.prop_map(|(hook, bogons, syn_per_second, handshakes_per_second, allow, block)| Guard {
+        hook,
+        bogons,
+        syn_per_second,
+        handshakes_per_second,
+        allow,
+        block,
+    })
 }
 
 fn any_rule() -> impl Strategy<Value = Rule> {

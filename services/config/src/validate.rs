@@ -6,6 +6,7 @@
 
 mod address;
 mod forwards;
+mod guard;
 mod lan;
 mod policy;
 mod rules;
@@ -33,6 +34,7 @@ pub fn validate(document: &Document) -> Vec<Problem> {
     uplinks::check_overlaps(document, &mut findings);
     forwards::check(document, &mut findings);
     rules::check(document, &mut findings);
+    guard::check(document, &mut findings);
     policy::check(document, &mut findings);
     findings.0
 }

@@ -6,6 +6,8 @@ use patronus_ebpf_abi as abi;
 use patronus_ipc::link;
 use patronus_types::{IpNet, Ipv4Net, Ipv6Net, PortName, UplinkName, UplinkSlot};
 
+use crate::guard;
+
 /// Where packets are taken, and where they may go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Desired {
@@ -26,6 +28,8 @@ pub struct Uplink {
     pub port: PortName,
     /// The address that flows have outside; `None` while nothing can leave.
     pub address: Option<Ipv4Addr>,
+    /// Sources that are nobody's where it leads: bits of [`patronus_ebpf_abi::guard`].
+    pub bogons: u32,
 }
 
 /// What `link` says, as far as it matters here.
@@ -40,7 +44,12 @@ pub fn desired(link: &link::State) -> Desired {
 /// Without a cable an uplink has no route, so its flows go on by another.
 fn uplink(uplink: &link::Uplink) -> Uplink {
     let address = uplink.addresses.iter().find_map(v4).map(|net| net.addr());
-    Uplink { name: uplink.name.clone(), port: uplink.port.clone(), address: address.filter(|_| uplink.carrier) }
+    Uplink {
+        name: uplink.name.clone(),
+        port: uplink.port.clone(),
+        address: address.filter(|_| uplink.carrier),
+        bogons: guard::bogons(uplink.addresses.iter()),
+    }
 }
 
 /// Uplinks that carry nothing, whatever was measured: without a cable, or without an address.

@@ -20,9 +20,10 @@ use patronus_ebpf_core::{
     packet::{ICMP, SYN, TCP, UDP},
 };
 use patronus_ipc::datapath::{Explanation, Outcome, Question};
+use patronus_types::{RuleName, UplinkName};
 
 use crate::{
-    Desired,
+    Desired, guard,
     policy::{Book, Compiled, Sites},
 };
 
@@ -44,6 +45,10 @@ pub struct Now<'a> {
     pub uplinks: &'a [Uplink],
     /// Who is behind the mesh.
     pub sites: &'a Sites,
+    /// What uplinks do not let in.
+    pub guard: &'a guard::Desired,
+    /// Which sources are nobody's, at any uplink.
+    pub bogons: u32,
     /// Where the kernel would send it.
     pub route: Route,
     /// Flows between the two, with this protocol and port.
@@ -56,7 +61,12 @@ pub fn explain(question: &Question, now: &Now<'_>) -> Explanation {
     let world = World { now, asked: Cell::new(None), reason: Cell::new(None), opened: RefCell::new(None) };
     let packet = Parsed { packet: packet(question), shape: shape(question) };
     let from = now.zone_of(question.source);
+    let kept_out = now.kept_out(question.source, question.protocol).filter(|_| from == Zone::Wan);
+    if let Some((reason, _)) = kept_out {
+        world.count(reason);
+    }
     let verdict = match from {
+        Zone::Wan if kept_out.is_some() => Verdict::DROP,
         Zone::Lan | Zone::Own => outbound(&packet, 60, &world),
         Zone::Mesh => from_mesh(&packet, &world),
         Zone::Wan => Verdict::KERNEL,
@@ -118,13 +128,16 @@ fn steps(question: &Question, said: &Explanation, from: Zone, now: &Now<'_>) -> 
     if !matches!(u32::from(question.protocol), ICMP | TCP | UDP) {
         steps.push("Only TCP, UDP and pings have flows; anything else is judged packet by packet.".to_owned());
     }
+    if let Some(step) = now.guard_says(question, from, said) {
+        steps.push(step);
+    }
     match (&said.rule, said.outcome) {
         (Some((number, name)), _) => {
             let asks = now.book.entry(*number).map(|entry| entry.asks.clone()).unwrap_or_default();
             let verb = if said.outcome == Outcome::Passes { "lets it pass" } else { "drops it" };
             steps.push(format!("Rule {name} ({asks}) is the first that fits, and {verb}."));
         }
-        (None, _) if from == Zone::Wan => {
+        (None, Outcome::NotJudged) if from == Zone::Wan => {
             steps.push(
                 "From WAN comes in what belongs to a flow, and what a port forward leads in; nothing else.".to_owned(),
             );
@@ -160,6 +173,23 @@ impl Now<'_> {
         }
     }
 
+    /// Whether uplinks keep out what comes from there, why, and by which list.
+    fn kept_out(&self, source: Ipv4Addr, protocol: u8) -> Option<(Reason, Option<&RuleName>)> {
+        let packet = guard::Packet::new(source, protocol);
+        self.guard.let_in(&packet, self.bogons, self.lan).err()
+    }
+
+    fn guard_says(&self, question: &Question, from: Zone, said: &Explanation) -> Option<String> {
+        let (who, what) = match from {
+            Zone::Wan => (question.source, "this"),
+            _ if said.to == Zone::Wan.name() => (question.destination, "the answers"),
+            _ => return None,
+        };
+        let (reason, list) = self.kept_out(who, question.protocol)?;
+        let list = list.map(|name| format!(", on the list {name}")).unwrap_or_default();
+        Some(format!("The guard of the uplinks keeps out {what}: {who} is {}{list}.", reason.name()))
+    }
+
     fn zone_towards(&self, address: Ipv4Addr) -> Zone {
         match self.route {
             Route::Mesh => Zone::Mesh,
@@ -171,7 +201,7 @@ impl Now<'_> {
         address != 0 && (address == self.lan.address || self.uplinks.iter().any(|uplink| uplink.address == address))
     }
 
-    fn leaves_as(&self, flow: &Flow) -> Option<(Ipv4Addr, patronus_types::UplinkName)> {
+    fn leaves_as(&self, flow: &Flow) -> Option<(Ipv4Addr, UplinkName)> {
         let uplink = self.desired.uplinks.get(usize::try_from(flow.slot).ok()?)?;
         Some((flow.outside.address.into(), uplink.name.clone()))
     }

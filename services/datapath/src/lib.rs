@@ -1,6 +1,6 @@
 //! What the datapath is told, and what it tells.
 //!
-//! *Does*: derive LAN and uplinks from what `link` says ([`desired`]), port forwards from the document ([`forwards`]); compile its rules
+//! *Does*: derive LAN and uplinks from what `link` says ([`desired`]), port forwards from the document ([`forwards`]), what uplinks do not let in ([`guard`]); compile its rules
 //! ([`policy`]); say how large tables are ([`capacity`]), what stands in them ([`report`]), which flows may not stay there
 //! ([`beyond`]), and why a packet would pass ([`explain`]).
 //! *Never does*: look at a packet: `ebpf/core` does; open, read or load anything.
@@ -11,6 +11,7 @@ pub mod beyond;
 pub mod desired;
 pub mod explain;
 pub mod forwards;
+pub mod guard;
 pub mod limit;
 pub mod policy;
 pub mod report;

@@ -62,8 +62,10 @@ impl Kernel {
         loader.map_max_entries("ANSWERS", processors * ANSWERS).override_global("ANSWERS_MASK", &(ANSWERS - 1), true);
         let mut object = loader.default_map_pin_directory(&pins).map_max_entries("POLICY", lines).load(&bytes).unwrap();
         for (_, program) in object.programs_mut() {
-            let program: &mut SchedClassifier = program.try_into().unwrap();
-            program.load().unwrap();
+            match program {
+                Program::Xdp(program) => program.load().unwrap(),
+                program => <&mut SchedClassifier>::try_from(program).unwrap().load().unwrap(),
+            }
         }
         let mut policy: Array<_, [u64; 8]> = object.take_map("POLICY").unwrap().try_into().unwrap();
         for (at, line) in (0..).zip(&memory.policy) {

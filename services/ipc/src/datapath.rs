@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Operation, Protocol};
 
-pub use firewall::{Explanation, Firewall, Outcome, Question, Rule};
+pub use firewall::{Explanation, Firewall, Guard, Guarded, Listed, Outcome, Question, Rule};
 
 /// Flows in one answer.
 pub const MOST_FLOWS: usize = 256;

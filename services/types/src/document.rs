@@ -9,7 +9,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ForwardName, HostName, HostPort, Policy, PortName, PortRange, Rule, SiteName, TimeZoneName, Transport, UplinkName,
+    ForwardName, Guard, HostName, HostPort, Policy, PortName, PortRange, Rule, SiteName, TimeZoneName, Transport,
+    UplinkName,
 };
 
 /// The version of the document's shape that this code writes. A change of shape adds a version and a migration.
@@ -48,6 +49,12 @@ impl Limit {
     pub const RULE_ENTRIES: usize = 32;
     /// Prefixes and port ranges of all rules together: they are compiled, and take memory.
     pub const RULES_ENTRIES: usize = 16_384;
+    /// Lists of sources that uplinks let nothing in from.
+    pub const BLOCK_LISTS: usize = 64;
+    /// Prefixes of all these lists together, with those that are allowed.
+    pub const BLOCKED_PREFIXES: usize = 16_384;
+    /// Connections or handshakes a second.
+    pub const GUARD_RATE: u32 = 1_000_000;
     /// The document as TOML text, in bytes: 4,096 rules of 190 bytes.
     pub const TOML_BYTES: usize = 768 * 1024;
 }
@@ -77,6 +84,9 @@ pub struct Document {
     /// Rules of the firewall, the strongest first.
     #[serde(default, rename = "rule")]
     pub rules: Vec<Rule>,
+    /// What uplinks do not let in, whatever the rules say.
+    #[serde(default)]
+    pub guard: Guard,
     /// Which traffic takes which path to other sites.
     #[serde(default)]
     pub policy: Policy,

@@ -8,6 +8,7 @@
 mod class;
 mod document;
 mod generation;
+mod guard;
 mod host_port;
 mod name;
 mod network;
@@ -23,6 +24,7 @@ pub use document::{
     Clock, DOCUMENT_VERSION, Discovery, Document, Forward, Ipv4Method, Ipv6Method, Lan, Limit, Site, Uplink,
 };
 pub use generation::Generation;
+pub use guard::{BlockList, Guard, GuardHook};
 pub use host_port::{HostPort, InvalidHostPort};
 pub use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use name::{ForwardName, HostName, InvalidName, PortName, RuleName, SiteName, TimeZoneName, UplinkName};

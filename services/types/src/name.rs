@@ -77,7 +77,7 @@ name!(
     ForwardName, "port forward", dns_label
 );
 name!(
-    /// The name of a rule of the firewall, such as `no-telnet`: a DNS label, unique on its site.
+    /// The name of a rule of the firewall or of a block list, such as `no-telnet`: a DNS label, unique among its kind on its site.
     RuleName, "rule", dns_label
 );
 name!(

@@ -7,8 +7,8 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use patronus_ipc::link::{Port, Role};
 use patronus_types::{
-    Clock, DOCUMENT_VERSION, Discovery, Document, Ipv4Method, Ipv4Net, Ipv6Method, Lan, Limit, Policy, Site, SiteName,
-    TimeZoneName, Uplink, UplinkName,
+    Clock, DOCUMENT_VERSION, Discovery, Document, Guard, Ipv4Method, Ipv4Net, Ipv6Method, Lan, Limit, Policy, Site,
+    SiteName, TimeZoneName, Uplink, UplinkName,
 };
 
 use crate::{form::Form, network, password};
@@ -87,6 +87,7 @@ pub fn read(form: &Form, ports: &[Port]) -> Result<Choice, Errors> {
                 uplinks,
                 forwards: Vec::new(),
                 rules: Vec::new(),
+                guard: Guard::default(),
                 policy: Policy::default(),
             };
             Ok(Choice { document, token })

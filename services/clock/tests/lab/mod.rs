@@ -84,6 +84,7 @@ fn configured(servers: &[&str]) -> config::State {
         uplinks: Vec::new(),
         forwards: Vec::new(),
         rules: Vec::new(),
+        guard: Default::default(),
         policy: Default::default(),
     };
     let claimed = Some(Claimed { site_id: SiteId([0; 32]), document, trial: None });

@@ -1,4 +1,6 @@
-use patronus_types::{Action, Class, ClassRule, Ipv4Method, Ipv6Method, Policy, Rule, RuleProtocol, RuleZone};
+use patronus_types::{
+    Action, BlockList, Class, ClassRule, Guard, Ipv4Method, Ipv6Method, Policy, Rule, RuleProtocol, RuleZone,
+};
 use proptest::prelude::*;
 
 use super::*;
@@ -394,4 +396,62 @@ fn rules_hold_at_their_limits_and_not_one_above() {
         found(|document| document.rules = vec![rule("same", Action::Drop), rule("same", Action::Allow)]),
         ["rule-name-used-twice rule.1.name"]
     );
+}
+
+fn found_in_guard(change: impl FnOnce(&mut Guard)) -> Vec<String> {
+    found(|document| change(&mut document.guard))
+}
+
+fn blocked(name: &str, prefixes: &[&str]) -> BlockList {
+    BlockList { name: name.parse().unwrap(), prefixes: prefixes.iter().map(|prefix| prefix.parse().unwrap()).collect() }
+}
+
+#[test]
+fn lists_block_somebody_and_not_everybody() {
+    let list = |prefixes: &[&str]| found_in_guard(|guard| guard.block = vec![blocked("bad", prefixes)]);
+    assert!(list(&["198.51.100.0/24", "2001:db8:bad::/48", "10.0.0.0/8"]).is_empty());
+    assert!(list(&[]).is_empty());
+    assert_eq!(list(&["198.51.100.0/24", "0.0.0.0/0"]), ["block-everybody guard.block.0.prefixes.1"]);
+    assert_eq!(list(&["::/0"]), ["block-everybody guard.block.0.prefixes.0"]);
+    let twice = found_in_guard(|guard| guard.block = vec![blocked("bad", &[]), blocked("bad", &[])]);
+    assert_eq!(twice, ["block-list-name-used-twice guard.block.1.name"]);
+}
+
+#[test]
+fn nobody_blocks_the_routers_and_resolvers_of_an_uplink() {
+    let with = |allow: &[&str]| {
+        found(|document| {
+            document.uplinks[0].ipv4 = Ipv4Method::Static {
+                address: "203.0.113.2/24".parse().unwrap(),
+                gateway: "203.0.113.254".parse().unwrap(),
+                dns: vec!["198.51.100.53".parse().unwrap()],
+            };
+            document.guard.block = vec![blocked("bad", &["203.0.113.0/25", "203.0.113.0/24", "198.51.100.53/32"])];
+            document.guard.allow = allow.iter().map(|prefix| prefix.parse().unwrap()).collect();
+        })
+    };
+    let own = |index: usize| format!("block-own-provider guard.block.0.prefixes.{index}");
+    assert_eq!(with(&[]), [own(1), own(2)]);
+    assert_eq!(with(&["203.0.113.254/32", "198.51.100.0/24"]), [own(2)], "the longest prefix decides");
+    assert!(with(&["203.0.113.254/32", "198.51.100.53/32"]).is_empty());
+}
+
+#[test]
+fn as_many_lists_prefixes_and_packets_a_second_as_the_limits_are_taken_and_not_one_more() {
+    let lists = |lists: usize, prefixes: usize, allowed: usize| {
+        found_in_guard(|guard| {
+            guard.block = (0..lists).map(|number| blocked(&format!("list-{number}"), &[])).collect();
+            guard.block[0].prefixes = vec!["198.51.100.0/24".parse().unwrap(); prefixes];
+            guard.allow = vec!["198.51.100.7/32".parse().unwrap(); allowed];
+        })
+    };
+    assert!(lists(Limit::BLOCK_LISTS, Limit::BLOCKED_PREFIXES - 1, 1).is_empty());
+    assert_eq!(lists(Limit::BLOCK_LISTS + 1, 1, 0), ["too-many-block-lists guard.block"]);
+    assert_eq!(lists(1, Limit::BLOCKED_PREFIXES, 1), ["too-many-blocked-prefixes guard.block"]);
+    let rates = |syn, handshakes| {
+        found_in_guard(|guard| (guard.syn_per_second, guard.handshakes_per_second) = (syn, handshakes))
+    };
+    assert!(rates(0, Limit::GUARD_RATE).is_empty());
+    assert_eq!(rates(Limit::GUARD_RATE + 1, 0), ["guard-rate-too-high guard.syn_per_second"]);
+    assert_eq!(rates(0, Limit::GUARD_RATE + 1), ["guard-rate-too-high guard.handshakes_per_second"]);
 }

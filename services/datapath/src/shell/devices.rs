@@ -13,11 +13,21 @@ use rustix::io::Errno;
 
 use super::{Fatal, hooks::Device};
 
-/// Its number and the size of its largest packet; `None` if there is no such device.
+/// A device as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) index: u32,
+    /// The largest packet, in bytes.
+    pub(crate) mtu: u32,
+    /// Whether it is a card of its own, on PCI: not virtio, nor what exists in the kernel alone.
+    pub(crate) is_card: bool,
+}
+
+/// What there is to know of it; `None` if there is no such device.
 ///
 /// # Errors
 /// If the kernel does not answer, or with something else: then nothing is known of the device.
-pub(crate) async fn look(handle: &Handle, name: &str) -> Result<Option<(u32, u32)>, Fatal> {
+pub(crate) async fn look(handle: &Handle, name: &str) -> Result<Option<Seen>, Fatal> {
     let link = match handle.link().get().match_name(name.to_owned()).execute().try_next().await {
         Ok(link) => link,
         Err(Error::NetlinkError(said)) if said.raw_code() == -Errno::NODEV.raw_os_error() => None,
@@ -28,7 +38,11 @@ pub(crate) async fn look(handle: &Handle, name: &str) -> Result<Option<(u32, u32
             LinkAttribute::Mtu(bytes) => Some(*bytes),
             _ => None,
         });
-        Some((link.header.index, mtu?))
+        let is_card = link.attributes.iter().any(|attribute| match attribute {
+            LinkAttribute::ParentDevBusName(bus) => bus == "pci",
+            _ => false,
+        });
+        Some(Seen { index: link.header.index, mtu: mtu?, is_card })
     }))
 }
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    error::Error,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -13,9 +14,10 @@ use std::{
 use aya::{
     Ebpf, EbpfLoader,
     programs::{
-        LinkOrder, ProgramError, SchedClassifier, TcAttachType,
+        LinkOrder, Program, ProgramError, SchedClassifier, TcAttachType, Xdp, XdpMode,
         links::{FdLink, PinnedLink},
         tc::{SchedClassifierLink, TcAttachOptions},
+        xdp::XdpLink,
     },
 };
 use patronus_datapath::{answers, limit, policy::Compiled};
@@ -47,11 +49,24 @@ pub(crate) enum Side {
     LanSix,
     /// What comes from an uplink with IPv6.
     WanSix,
+    /// All that comes from an uplink, in its driver.
+    Guard,
+    /// The same, behind the driver.
+    GuardBehind,
 }
 
 impl Side {
-    const ALL: [Self; 7] =
-        [Self::Lan, Self::LanAround, Self::LanToSites, Self::Wan, Self::Mesh, Self::LanSix, Self::WanSix];
+    /// Those that hang behind the driver.
+    const BEHIND: [Self; 8] = [
+        Self::Lan,
+        Self::LanAround,
+        Self::LanToSites,
+        Self::Wan,
+        Self::Mesh,
+        Self::LanSix,
+        Self::WanSix,
+        Self::GuardBehind,
+    ];
 
     const fn program(self) -> &'static str {
         match self {
@@ -62,6 +77,8 @@ impl Side {
             Self::Mesh => "from_mesh",
             Self::LanSix => "from_lan_six",
             Self::WanSix => "from_wan_six",
+            Self::Guard => "guard",
+            Self::GuardBehind => "guard_behind",
         }
     }
 }
@@ -79,6 +96,8 @@ pub(crate) struct Hooks {
     pub(crate) answers_of_one: u32,
     /// Links that have this object's programs already.
     ours: BTreeMap<PathBuf, Side>,
+    /// Devices whose drivers do not take the guard, and why.
+    refused: BTreeMap<u32, String>,
 }
 
 impl Hooks {
@@ -103,11 +122,15 @@ impl Hooks {
         let mask = of_one - 1;
         loader.map_max_entries("ANSWERS", of_all).override_global("ANSWERS_MASK", &mask, true);
         let mut object = loader.load_file(&places.object)?;
-        for side in Side::ALL {
-            program(&mut object, side)?.load().map_err(|error| Fatal::Program(side.program(), error))?;
+        for side in Side::BEHIND {
+            program::<SchedClassifier>(&mut object, side)?
+                .load()
+                .map_err(|error| Fatal::Program(side.program(), error))?;
         }
+        let guard: &mut Xdp = program(&mut object, Side::Guard)?;
+        guard.load().map_err(|error| Fatal::Program(Side::Guard.program(), error))?;
         let (pins, tables, ours) = (places.pins.clone(), [tables, of_rules], BTreeMap::new());
-        Ok(Self { object, pins, tables, answers_of_one: of_one, ours })
+        Ok(Self { object, pins, tables, answers_of_one: of_one, ours, refused: BTreeMap::new() })
     }
 
     /// The object, for its tables.
@@ -115,10 +138,28 @@ impl Hooks {
         &mut self.object
     }
 
+    /// Where this uplink's guard can hang, and why not in its driver if it should.
+    pub(crate) fn guard(&mut self, device: &Device, in_driver: bool) -> (Side, Option<String>) {
+        if !in_driver {
+            return (Side::GuardBehind, None);
+        }
+        let place = place(&self.pins, device, Side::Guard);
+        if !self.ours.contains_key(&place) && !self.refused.contains_key(&device.0) {
+            match self.hang_in_driver(&place, device.0) {
+                Ok(()) => _ = self.ours.insert(place, Side::Guard),
+                Err(error) => _ = self.refused.insert(device.0, said(&error)),
+            }
+        }
+        match self.refused.get(&device.0) {
+            Some(problem) => (Side::GuardBehind, Some(problem.clone())),
+            None => (Side::Guard, None),
+        }
+    }
+
     /// These devices have these programs from now on, and no others have one.
     pub(crate) fn hang(&mut self, wanted: &[(Device, Side)]) -> Result<(), Fatal> {
         let links = self.pins.join(LINKS);
-        let place = |device: &Device, side: Side| links.join(format!("{}-{}", device.0, side.program()));
+        let place = |device: &Device, side: Side| place(&self.pins, device, side);
         let wanted: BTreeMap<PathBuf, (Device, Side)> =
             wanted.iter().map(|(device, side)| (place(device, *side), (device.clone(), *side))).collect();
         for pinned in names(&links) {
@@ -129,7 +170,7 @@ impl Hooks {
         }
         for (place, (device, side)) in &wanted {
             if !self.ours.contains_key(place) {
-                self.hang_one(place, &device.1, *side).map_err(|error| Fatal::Program(side.program(), error))?;
+                self.hang_behind(place, &device.1, *side).map_err(|error| Fatal::Program(side.program(), error))?;
                 self.ours.insert(place.clone(), *side);
             }
         }
@@ -137,9 +178,24 @@ impl Hooks {
         Ok(())
     }
 
-    fn hang_one(&mut self, place: &Path, device: &str, side: Side) -> Result<(), ProgramError> {
-        let Ok(program) = program(&mut self.object, side) else { return Err(ProgramError::NotLoaded) };
-        if let Some(link) = pinned(place) {
+    fn hang_in_driver(&mut self, place: &Path, device: u32) -> Result<(), ProgramError> {
+        let Ok(program) = program::<Xdp>(&mut self.object, Side::Guard) else { return Err(ProgramError::NotLoaded) };
+        if let Some(link) = pinned::<XdpLink>(place) {
+            if let Ok(id) = program.attach_to_link(link) {
+                program.take_link(id)?;
+                return Ok(());
+            }
+            fs::remove_file(place).map_err(ProgramError::IOError)?;
+        }
+        let id = program.attach_to_if_index(device, XdpMode::Driver)?;
+        keep(program.take_link(id)?, place)
+    }
+
+    fn hang_behind(&mut self, place: &Path, device: &str, side: Side) -> Result<(), ProgramError> {
+        let Ok(program) = program::<SchedClassifier>(&mut self.object, side) else {
+            return Err(ProgramError::NotLoaded);
+        };
+        if let Some(link) = pinned::<SchedClassifierLink>(place) {
             if let Ok(id) = program.attach_to_link(link) {
                 // Taken out, so that it does not go with this service.
                 program.take_link(id)?;
@@ -148,12 +204,9 @@ impl Hooks {
             // Its device is gone; this one is new.
             fs::remove_file(place).map_err(ProgramError::IOError)?;
         }
-        let options = TcAttachOptions::TcxOrder(LinkOrder::default());
-        let id = program.attach_with_options(device, TcAttachType::Ingress, options)?;
-        let link: Result<FdLink, _> = program.take_link(id)?.try_into();
-        let link = link.map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
-        link.pin(place).map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
-        Ok(())
+        let order = if side == Side::GuardBehind { LinkOrder::first() } else { LinkOrder::default() };
+        let id = program.attach_with_options(device, TcAttachType::Ingress, TcAttachOptions::TcxOrder(order))?;
+        keep(program.take_link(id)?, place)
     }
 
     /// Tables of a layout or of rules that no program uses any more.
@@ -171,14 +224,37 @@ fn processors() -> u32 {
     last.map_or(1, |last| last.saturating_add(1))
 }
 
-fn program(object: &mut Ebpf, side: Side) -> Result<&mut SchedClassifier, Fatal> {
+fn program<'a, P: 'a>(object: &'a mut Ebpf, side: Side) -> Result<&'a mut P, Fatal>
+where
+    &'a mut P: TryFrom<&'a mut Program>,
+{
     let missing = Fatal::Missing(side.program());
     object.program_mut(side.program()).and_then(|program| program.try_into().ok()).ok_or(missing)
 }
 
-fn pinned(place: &Path) -> Option<SchedClassifierLink> {
+fn place(pins: &Path, device: &Device, side: Side) -> PathBuf {
+    pins.join(LINKS).join(format!("{}-{}", device.0, side.program()))
+}
+
+fn pinned<L: TryFrom<FdLink>>(place: &Path) -> Option<L> {
     let link: FdLink = PinnedLink::from_pin(place).ok()?.into();
     link.try_into().ok()
+}
+
+/// Pins a link, so that it does not go with this service.
+fn keep<L: TryInto<FdLink>>(link: L, place: &Path) -> Result<(), ProgramError>
+where
+    L::Error: Error + Send + Sync + 'static,
+{
+    let link = link.try_into().map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
+    link.pin(place).map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
+    Ok(())
+}
+
+/// With what is behind it.
+fn said(error: &dyn Error) -> String {
+    let because = error.source().map(|source| format!(": {}", said(source))).unwrap_or_default();
+    format!("{error}{because}")
 }
 
 fn make(directory: &Path) -> Result<(), Fatal> {

@@ -7,22 +7,28 @@ use std::net::Ipv4Addr;
 
 use patronus_datapath::{
     Desired, explain, forwards,
-    policy::{Book, Compiled, Sites},
+    policy::{Book, Compiled},
 };
-use patronus_ebpf_abi::{self as abi, forward::Forward};
+use patronus_ebpf_abi::{
+    self as abi,
+    forward::Forward,
+    guard::{BOGONS_FOUR, BOGONS_SIX},
+};
 use patronus_ebpf_core::Route;
-use patronus_ipc::datapath::{Explanation, Question, Uplink};
-use patronus_types::{Ipv4Net, Ipv6Net};
+use patronus_ipc::datapath::{self, Explanation, Guarded, Listed, Question, Uplink};
+use patronus_types::{Guard, GuardHook, Ipv4Net, Ipv6Net, UplinkName};
 use rtnetlink::Handle;
 
 use super::{
     Fatal, Places,
-    devices::{self, Way},
+    devices::{self, Seen, Way},
+    guard::GuardTables,
     hooks::{Hooks, Side},
     rules::Rules,
     six::Six,
     steer::Steer,
     tables::Tables,
+    told::All,
 };
 
 /// A device with a program on it or to be put on it.
@@ -32,6 +38,9 @@ pub(crate) struct Loaded {
     hooks: Hooks,
     pub(crate) tables: Tables,
     pub(crate) six: Six,
+    pub(crate) guard: GuardTables,
+    /// Where each uplink's hangs.
+    pub(crate) guards: Vec<GuardPlace>,
     pub(crate) rules: Rules,
     pub(crate) policy: Compiled,
     pub(crate) book: Book,
@@ -53,6 +62,17 @@ pub(crate) struct Judged {
     pub(crate) tunnels: u32,
 }
 
+/// Where an uplink's guard hangs.
+pub(crate) struct GuardPlace {
+    pub(crate) uplink: UplinkName,
+    device: u32,
+    /// Sources that are nobody's there.
+    pub(crate) bogons: u32,
+    pub(crate) side: Side,
+    /// Why it hangs where it should not.
+    pub(crate) problem: Option<String>,
+}
+
 /// LAN, uplinks and tunnels.
 type Told = (abi::Lan, Option<Ipv6Net>, Vec<abi::Uplink>, Vec<u32>);
 
@@ -64,11 +84,14 @@ impl Loaded {
         let rules = Rules::of(hooks.object(), &policy)?;
         let answers_of_one = hooks.answers_of_one;
         let (tables, six) = (Tables::of(hooks.object(), answers_of_one)?, Six::of(hooks.object())?);
+        let guard = GuardTables::of(hooks.object())?;
         let (lan, uplinks, mesh) = (abi::Lan::default(), Vec::new(), Vec::new());
         Ok(Self {
             hooks,
             tables,
             six,
+            guard,
+            guards: Vec::new(),
             rules,
             policy,
             book,
@@ -98,17 +121,25 @@ impl Loaded {
     }
 
     /// Devices have their programs, and the programs know what is where. The LAN last: with it, flows begin.
-    pub(crate) async fn bring_about(&mut self, handle: &Handle, desired: &Desired) -> Result<Judged, Fatal> {
+    pub(crate) async fn bring_about(
+        &mut self,
+        handle: &Handle,
+        desired: &Desired,
+        guard: &Guard,
+    ) -> Result<Judged, Fatal> {
         let before = self.told.take();
         let mut wanted = Wanted::new();
-        let published = self.uplinks(handle, desired, &mut wanted).await?;
+        self.guards.clear();
+        let published = self.uplinks(handle, desired, guard, &mut wanted).await?;
+        let bogons = self.guards.iter().filter(|_| guard.bogons).map(|guard| (guard.device, guard.bogons)).collect();
+        self.guard.set_bogons(&bogons)?;
         let tunnels = devices::tunnels(handle).await?;
         self.mesh = tunnels.iter().map(|(index, _)| *index).take(abi::MESH_DEVICES as usize).collect();
         self.tables.set_mesh(&self.mesh)?;
         wanted.extend(tunnels.into_iter().take(abi::MESH_DEVICES as usize).map(|device| (device, Side::Mesh)));
         let mut lan = None;
         if let Some((device, net)) = &desired.lan
-            && let Some((index, _)) = devices::look(handle, device.as_str()).await?
+            && let Some(Seen { index, .. }) = devices::look(handle, device.as_str()).await?
         {
             let device = (index, device.to_string());
             wanted.extend(
@@ -131,18 +162,28 @@ impl Loaded {
         Ok(Judged { lan: lan.map(|net| net.trunc()), uplinks: published, tunnels })
     }
 
-    async fn uplinks(&mut self, handle: &Handle, desired: &Desired, wanted: &mut Wanted) -> Result<Vec<Uplink>, Fatal> {
+    async fn uplinks(
+        &mut self,
+        handle: &Handle,
+        desired: &Desired,
+        guard: &Guard,
+        wanted: &mut Wanted,
+    ) -> Result<Vec<Uplink>, Fatal> {
         let mut published = Vec::new();
         self.uplinks.clear();
         for slot in 0..abi::UPLINKS {
             let known = usize::try_from(slot).ok().and_then(|slot| desired.uplinks.get(slot));
             let mut value = abi::Uplink::default();
             if let Some(uplink) = known
-                && let Some((index, mtu)) = devices::look(handle, uplink.port.as_str()).await?
+                && let Some(Seen { index, mtu, is_card }) = devices::look(handle, uplink.port.as_str()).await?
             {
                 value = abi::Uplink { address: uplink.address.map_or(0, u32::from), index, mtu, zero: 0 };
                 let device = (index, uplink.port.to_string());
-                wanted.extend([Side::Wan, Side::WanSix].map(|side| (device.clone(), side)));
+                let in_driver = guard.hook == GuardHook::Xdp || (guard.hook == GuardHook::Auto && is_card);
+                let (side, problem) = self.hooks.guard(&device, in_driver);
+                let (name, bogons) = (uplink.name.clone(), uplink.bogons);
+                self.guards.push(GuardPlace { uplink: name, device: index, bogons, side, problem });
+                wanted.extend([side, Side::Wan, Side::WanSix].map(|side| (device.clone(), side)));
                 let used = uplink.address.map(|address| (uplink, address));
                 published.extend(used.map(|(uplink, address)| told(uplink, address, mtu)));
             }
@@ -152,13 +193,28 @@ impl Loaded {
         Ok(published)
     }
 
+    /// The guard, to be told to others.
+    pub(crate) fn guard(&self, bogons: bool) -> datapath::Guard {
+        let uplink = |place: &GuardPlace| Guarded {
+            name: place.uplink.clone(),
+            in_driver: place.side == Side::Guard,
+            bogons: bogons && place.bogons & BOGONS_FOUR != 0,
+            bogons_v6: bogons && place.bogons & BOGONS_SIX != 0,
+            problem: place.problem.clone(),
+        };
+        let list = |(name, prefixes, hits)| Listed { name, prefixes, hits };
+        datapath::Guard {
+            uplinks: self.guards.iter().map(uplink).collect(),
+            lists: self.guard.lists().into_iter().map(list).collect(),
+        }
+    }
+
     /// What would become of a packet.
     pub(crate) async fn explain(
         &mut self,
         handle: &Handle,
         question: &Question,
-        desired: &Desired,
-        sites: &Sites,
+        all: &All<'_>,
         now_s: u32,
     ) -> Result<Explanation, Fatal> {
         let route = match devices::way(handle, question.destination).await {
@@ -170,7 +226,10 @@ impl Loaded {
         };
         let (policy, book, lan, uplinks) = (&self.policy, &self.book, self.lan, self.uplinks.as_slice());
         let flows = self.tables.count_flows(question, now_s)?;
-        let now = explain::Now { policy, book, desired, lan, uplinks, sites, route, flows };
+        let (desired, sites, guard) = (all.desired, all.sites, &all.configured.guarded);
+        let bits = desired.uplinks.iter().fold(0, |bits, uplink| bits | uplink.bogons);
+        let bogons = if all.configured.guard.bogons { bits } else { 0 };
+        let now = explain::Now { policy, book, desired, lan, uplinks, sites, guard, bogons, route, flows };
         Ok(explain::explain(question, &now))
     }
 

@@ -144,6 +144,10 @@ impl Service {
     async fn follow(&mut self, is_new: bool) -> Result<(), Fatal> {
         let Some(all) = self.told.all().filter(|_| is_new) else { return Ok(()) };
         let book = policy::book(&all.configured.rules, all.sites);
+        // Before other programs come: these know whose counts there are.
+        if let Some(loaded) = &mut self.loaded {
+            loaded.guard.set(&all.configured.guarded)?;
+        }
         if self.loaded.as_ref().is_none_or(|loaded| loaded.book != book) {
             self.load(book)?;
         }
@@ -186,7 +190,8 @@ impl Service {
     async fn bring_about(&mut self) -> Result<(), Fatal> {
         let (Some(all), Some(loaded)) = (self.told.all(), &mut self.loaded) else { return Ok(()) };
         loaded.forward(&all.configured.forwards, now_s())?;
-        let done = loaded.bring_about(&self.handle, all.desired).await?;
+        loaded.guard.set(&all.configured.guarded)?;
+        let done = loaded.bring_about(&self.handle, all.desired, &all.configured.guard).await?;
         let generation = all.configured.generation;
         self.publish(|state| {
             state.configuration = generation;
@@ -234,10 +239,11 @@ impl Service {
                 let rules = report::rules(&loaded.book, hits);
                 let generation = all.configured.generation;
                 let (problem, not_carried) = (loaded.problem.clone(), loaded.tables.not_carried()?);
-                Reply::Firewall(Box::new(Firewall { generation, rules, not_carried, problem }))
+                let guard = loaded.guard(all.configured.guard.bogons);
+                Reply::Firewall(Box::new(Firewall { generation, rules, not_carried, problem, guard }))
             }
             Request::Explain(question) => {
-                let explanation = loaded.explain(&self.handle, &question, all.desired, all.sites, now_s()).await?;
+                let explanation = loaded.explain(&self.handle, &question, &all, now_s()).await?;
                 Reply::Explanation(Box::new(explanation))
             }
         }))

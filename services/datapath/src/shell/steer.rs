@@ -143,7 +143,9 @@ impl Steer {
         let mut devices = BTreeMap::new();
         for (local, remote) in wanted {
             // A device that cannot be looked at now is found at the next look; until then the kernel routes.
-            if let Ok(Some((index, _))) = devices::look(&self.handle, &device_name(local, remote)).await {
+            if let Ok(Some(devices::Seen { index, .. })) =
+                devices::look(&self.handle, &device_name(local, remote)).await
+            {
                 devices.insert((local, remote), index);
             }
         }

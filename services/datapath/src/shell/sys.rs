@@ -12,6 +12,7 @@ use patronus_ebpf_abi::{
     Flow, FlowKey, Lan, Outside, Owner, Uplink,
     answer::Answer,
     forward::Forward,
+    guard::Guard,
     policy::Logged,
     six::{Flow6, FlowKey6, Lan6},
     steer::{Group, Stuck},
@@ -37,6 +38,8 @@ unsafe impl Pod for Raw<Forward> {}
 unsafe impl Pod for Raw<FlowKey6> {}
 // SAFETY: as above.
 unsafe impl Pod for Raw<Lan6> {}
+// SAFETY: as above.
+unsafe impl Pod for Raw<Guard> {}
 
 // SAFETY: as above.
 unsafe impl Pod for Raw<Group> {}

@@ -1,12 +1,12 @@
 //! What other services have said, as far as it matters here.
 
-use patronus_datapath::{Desired, desired, forwards, policy::Sites};
+use patronus_datapath::{Desired, desired, forwards, guard, policy::Sites};
 use patronus_ebpf_abi::forward::Forward;
 use patronus_ipc::{
     config, link,
     mesh::{self, Standing},
 };
-use patronus_types::{Generation, IpNet, Rule};
+use patronus_types::{Generation, Guard, IpNet, Rule};
 
 /// What was said last; nothing is done before all that is needed was.
 #[derive(Debug, Default)]
@@ -22,6 +22,9 @@ pub(crate) struct Configured {
     pub(crate) generation: Generation,
     pub(crate) rules: Vec<Rule>,
     pub(crate) forwards: Vec<Forward>,
+    pub(crate) guard: Guard,
+    /// The same, for the programs.
+    pub(crate) guarded: guard::Desired,
 }
 
 /// All that is needed.
@@ -42,7 +45,10 @@ impl Told {
     pub(crate) fn config(&mut self, reply: &config::Reply) -> bool {
         let config::Reply::State(state) = reply else { return false };
         let document = state.claimed.as_ref().map(|claimed| &claimed.document);
+        let guard = document.map(|document| document.guard.clone()).unwrap_or_default();
         let configured = Configured {
+            guarded: guard::Desired::of(&guard),
+            guard,
             generation: state.generation,
             rules: document.map(|document| document.rules.clone()).unwrap_or_default(),
             forwards: document.map(forwards::forwards).unwrap_or_default(),

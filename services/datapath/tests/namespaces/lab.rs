@@ -8,7 +8,7 @@
 
 use std::path::{Path, PathBuf};
 
-use patronus_ipc::datapath::{Flow, Reply, Request, Rule, State};
+use patronus_ipc::datapath::{Flow, Guard, Reply, Request, Rule, State};
 use patronus_lab::{Forwarding, Namespace};
 use patronus_types::Document;
 
@@ -74,6 +74,23 @@ impl Lab {
     /// And these rules.
     pub fn set_rules(&self, rules: &str) {
         self.configure(&format!(r#","rule":[{rules}]"#));
+    }
+
+    /// And this guard, with these port forwards.
+    pub fn set_guard(&self, guard: &str, forwards: &str) {
+        self.configure(&format!(r#","guard":{{{guard}}},"forward":[{forwards}]"#));
+    }
+
+    /// The uplink has this address, and this router; the guard is as it is by itself.
+    pub fn move_uplink(&self, address: &str, gateway: &str) {
+        let text = format!("{DOCUMENT}}}").replace("203.0.113.254", gateway).replace("203.0.113.2/24", address);
+        self.forwarding.configure(serde_json::from_str(&text).unwrap());
+    }
+
+    /// What uplinks do not let in.
+    pub fn guard(&self) -> Guard {
+        let Reply::Firewall(firewall) = self.ask(&Request::Firewall) else { panic!("no guard") };
+        firewall.guard
     }
 
     fn configure(&self, more: &str) {

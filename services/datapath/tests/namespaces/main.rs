@@ -11,6 +11,7 @@
 mod carries;
 mod compared;
 mod forwards;
+mod guard;
 mod lab;
 mod lasts;
 mod ping;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
-use patronus_types::{Generation, UplinkName};
+use patronus_types::{Generation, RuleName, UplinkName};
 use serde::{Deserialize, Serialize};
 
 /// The rules that are in force, the strongest first.
@@ -16,6 +16,43 @@ pub struct Firewall {
     pub not_carried: BTreeMap<String, u64>,
     /// Why newer rules are not in force.
     pub problem: Option<String>,
+    /// What uplinks do not let in.
+    pub guard: Guard,
+}
+
+/// What uplinks do not let in. How many packets that was is among those that were not carried.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Where it looks.
+    pub uplinks: Vec<Guarded>,
+    /// Lists of sources.
+    pub lists: Vec<Listed>,
+}
+
+/// An uplink with its guard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guarded {
+    /// Its name.
+    pub name: UplinkName,
+    /// Whether packets are looked at in the driver (XDP), or behind it.
+    pub in_driver: bool,
+    /// Whether IPv4 sources are refused that nobody has on the Internet.
+    pub bogons: bool,
+    /// The same of IPv6.
+    pub bogons_v6: bool,
+    /// Why they are not looked at in the driver, though they should.
+    pub problem: Option<String>,
+}
+
+/// A list of sources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Its name.
+    pub name: RuleName,
+    /// Its prefixes.
+    pub prefixes: u32,
+    /// Packets that it has kept out.
+    pub hits: u64,
 }
 
 /// A rule.
