@@ -10,6 +10,7 @@ pub(crate) mod firewall;
 pub(crate) mod flows;
 pub(crate) mod forwards;
 mod graph;
+mod guard;
 mod layout;
 mod login;
 pub(crate) mod logs;

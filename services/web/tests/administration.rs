@@ -213,12 +213,16 @@ fn rules_are_shown_with_their_hits_and_explained_by_page_and_api() {
     let api = stand.sign_in();
     let page = browser.get("/firewall").body;
     assert!(page.contains("no-telnet") && page.contains(">7<"), "{page}");
+    for guarded in ["In the driver", "Kept out with IPv4", ">bad<", ">31<"] {
+        assert!(page.contains(guarded), "{guarded} in {page}");
+    }
     let asked = "?source=192.168.42.9&destination=198.51.100.7&protocol=tcp&port=23";
     let page = browser.get(&format!("/firewall{asked}")).body;
     assert!(page.contains("It is dropped") && page.contains("To port 23 of protocol 6."), "{page}");
     let said = api.get(&format!("/api/firewall/explain{asked}")).json();
     assert_eq!((&said["outcome"], &said["rule"][1]), (&"dropped".into(), &"no-telnet".into()), "{said}");
-    assert_eq!(api.get("/api/firewall").json()["rules"][0]["hits"], 7);
+    let firewall = api.get("/api/firewall").json();
+    assert_eq!((&firewall["rules"][0]["hits"], &firewall["guard"]["lists"][0]["hits"]), (&7.into(), &31.into()));
     for (wrong, code) in [
         ("?source=nobody&destination=198.51.100.7&protocol=tcp&port=23", "address-unreadable"),
         ("?source=192.168.42.9&destination=198.51.100.7&protocol=tcp", "port-unreadable"),

@@ -23,6 +23,16 @@ pub(crate) fn firewall(answer: &Value) -> String {
             word(rule, "/asks"),
         );
     }
+    for uplink in items(answer, "/guard/uplinks") {
+        let place = if uplink.pointer("/in_driver") == Some(&Value::Bool(true)) { "in" } else { "behind" };
+        let problem = uplink.pointer("/problem").and_then(Value::as_str);
+        let problem = problem.map(|problem| format!(" ({problem})")).unwrap_or_default();
+        let _ = writeln!(text, "guard: {} {place} the driver{problem}", word(uplink, "/name"));
+    }
+    for list in items(answer, "/guard/lists") {
+        let (name, prefixes, hits) = (word(list, "/name"), word(list, "/prefixes"), word(list, "/hits"));
+        let _ = writeln!(text, "guard: list {name} of {prefixes} prefixes has kept out {hits} packets");
+    }
     for (reason, count) in answer.pointer("/not_carried").and_then(Value::as_object).into_iter().flatten() {
         let _ = writeln!(text, "not carried: {reason} {count}");
     }
@@ -53,11 +63,17 @@ mod tests {
     fn a_rule_is_a_line_and_an_explanation_its_steps() {
         let rule =
             json!({ "name": "no-telnet", "allows": false, "from": "lan", "to": "wan", "hits": 3, "asks": "tcp" });
-        let text = firewall(&json!({ "rules": [rule], "not_carried": { "rule": 3 } }));
-        assert!(
-            text.contains("no-telnet                drop   lan   wan            3  tcp\nnot carried: rule 3\n"),
-            "{text}"
-        );
+        let uplink = json!({ "name": "fibre", "in_driver": false, "problem": "not supported" });
+        let list = json!({ "name": "bad", "prefixes": 2, "hits": 5 });
+        let guard = json!({ "uplinks": [uplink], "lists": [list] });
+        let text = firewall(&json!({ "rules": [rule], "not_carried": { "rule": 3 }, "guard": guard }));
+        for expected in [
+            "no-telnet                drop   lan   wan            3  tcp\n",
+            "guard: fibre behind the driver (not supported)\n",
+            "guard: list bad of 2 prefixes has kept out 5 packets\nnot carried: rule 3\n",
+        ] {
+            assert!(text.contains(expected), "{text}");
+        }
         let text = explanation(&json!({ "outcome": "dropped", "steps": ["Because."] }));
         assert_eq!(text, "It is dropped.\n  Because.\n");
     }

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use patronus_ipc::datapath::{Explanation, Firewall, Outcome, Rule};
 
 use super::{
-    layout,
+    guard, layout,
     parts::{Tone, badge, fact, message, silent_service},
 };
 use crate::form::Form;
@@ -51,6 +51,7 @@ pub(crate) fn page(firewall: &Firewall, explained: &Explained, asked: &Form, sit
                     p.hint { "The first rule that fits decides about the first packet of a flow; the others of the flow follow it." }
                     (table(&firewall.rules))
                 }
+                (guard::card(&firewall.guard))
                 @if !firewall.not_carried.is_empty() {
                     section.card { details open {
                         summary { "Packets that were not carried, by reason" }
@@ -63,6 +64,7 @@ pub(crate) fn page(firewall: &Firewall, explained: &Explained, asked: &Form, sit
                 p { "Rules are part of the " a href="/configuration" { "configuration" } ", where they can be put on trial: a mistake undoes itself. The page itself can never be cut off from the LAN." }
                 pre { (EXAMPLE) }
             } }
+            (guard::help())
         },
     )
 }

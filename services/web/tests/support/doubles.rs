@@ -123,6 +123,16 @@ impl Handler<datapath::Datapath> for DatapathPart {
                 }],
                 not_carried: [("rule".to_owned(), 7)].into(),
                 problem: None,
+                guard: datapath::Guard {
+                    uplinks: vec![datapath::Guarded {
+                        name: "fibre".parse().unwrap(),
+                        in_driver: true,
+                        bogons: true,
+                        bogons_v6: false,
+                        problem: None,
+                    }],
+                    lists: vec![datapath::Listed { name: "bad".parse().unwrap(), prefixes: 2, hits: 31 }],
+                },
             })),
             datapath::Request::Explain(question) => datapath::Reply::Explanation(Box::new(datapath::Explanation {
                 from: "lan".to_owned(),
