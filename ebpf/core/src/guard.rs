@@ -209,11 +209,11 @@ fn is_handshake(port: u16, first: u32) -> Option<Opening> {
 /// By the generic cell rate algorithm (ITU-T I.371): one number, when the next is due. Two processors that write it at a time lose one of two, which is an opening more.
 #[inline(always)]
 fn within(opening: Opening, source: Source, told: &Guard, watch: &impl Watch) -> Result<(), Reason> {
-    let reason = match opening {
-        Opening::Syn => Reason::SynRate,
-        Opening::Handshake => Reason::HandshakeRate,
+    let [of_syn, of_handshakes] = told.spacing_ns;
+    let (spacing_ns, reason) = match opening {
+        Opening::Syn => (of_syn, Reason::SynRate),
+        Opening::Handshake => (of_handshakes, Reason::HandshakeRate),
     };
-    let spacing_ns = told.spacing_ns[opening as usize & 1];
     if spacing_ns == 0 {
         return Ok(());
     }

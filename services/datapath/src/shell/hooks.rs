@@ -147,7 +147,7 @@ impl Hooks {
         if !self.ours.contains_key(&place) && !self.refused.contains_key(&device.0) {
             match self.hang_in_driver(&place, device.0) {
                 Ok(()) => _ = self.ours.insert(place, Side::Guard),
-                Err(error) => _ = self.refused.insert(device.0, said(&error)),
+                Err(error) => _ = self.refused.insert(device.0, refusal(&error)),
             }
         }
         match self.refused.get(&device.0) {
@@ -249,6 +249,16 @@ where
     let link = link.try_into().map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
     link.pin(place).map_err(|error| ProgramError::IOError(io::Error::other(error)))?;
     Ok(())
+}
+
+/// Why a driver has not taken the guard.
+fn refusal(error: &ProgramError) -> String {
+    match error {
+        ProgramError::SyscallError(call) if call.io_error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
+            "its driver takes no programs".to_owned()
+        }
+        other => said(other),
+    }
 }
 
 /// With what is behind it.
