@@ -105,6 +105,7 @@ pub struct Machine {
     lan_port: u16,
     second_lan: Option<(SecondLan, u16)>,
     lan_segment: Option<PathBuf>,
+    card: &'static str,
     watchdog: bool,
     agent: bool,
     number: u8,
@@ -126,6 +127,7 @@ impl Machine {
             lan_port: 0,
             second_lan: None,
             lan_segment: None,
+            card: "virtio-net-pci",
             watchdog: true,
             agent: false,
             number: 0,
@@ -173,6 +175,13 @@ impl Machine {
     #[must_use]
     pub fn lan_segment(mut self, path: &Path) -> Self {
         self.lan_segment = Some(path.to_owned());
+        self
+    }
+
+    /// Other network cards than virtio: a device of QEMU.
+    #[must_use]
+    pub fn cards(mut self, device: &'static str) -> Self {
+        self.card = device;
         self
     }
 
@@ -304,7 +313,8 @@ impl Machine {
 
     fn add_port(&self, id: &str, slot: u8, arguments: &mut Arguments) {
         let mac = mac(self.number, slot).map(|byte| format!("{byte:02x}")).join(":");
-        arguments.device(&format!("virtio-net-pci,id=nic-{id},netdev={id},mac={mac},addr={slot:#x},romfile="));
+        let card = self.card;
+        arguments.device(&format!("{card},id=nic-{id},netdev={id},mac={mac},addr={slot:#x},romfile="));
     }
 }
 

@@ -38,21 +38,29 @@ pub(super) fn run(workspace: &Workspace, args: &ForwardArgs) -> Result<()> {
     packages::ensure(PACKAGES)?;
     let programs = build(workspace)?;
     let beds = Kind::ALL.iter().map(|kind| Ok((*kind, Bed::new(*kind, &programs)?))).collect::<Result<Vec<_>>>()?;
-    let mut runs = Kind::ALL.map(|_| Runs::default());
+    let mut columns: Vec<(&str, Runs)> = Vec::new();
     for run in 1..=args.runs {
-        for ((kind, bed), runs) in beds.iter().zip(&mut runs) {
-            progress::step(&format!("run {run} of {}: {}", args.runs, kind.name()), || {
-                once(*kind, bed, args.seconds, runs)
+        for (kind, bed) in &beds {
+            progress::step(&format!("run {run} of {}: {kind:?}", args.runs), || {
+                once(*kind, bed, args.seconds, column(&mut columns, kind.name()))
             })?;
         }
     }
-    let mut named = Kind::ALL.iter().map(|kind| kind.name()).zip(&runs);
+    let mut named = columns.iter().map(|(name, runs)| (*name, runs));
     let Some((_, ours)) = named.next() else { return Ok(()) };
     let rivals: Vec<(&str, &Runs)> = named.collect();
     let report = Report::against("./scripts/bench forward", ours, &rivals)?;
     report.show();
     println!("\n{}", report.write(workspace, "forward")?.display());
     Ok(())
+}
+
+fn column<'a>(columns: &'a mut Vec<(&'static str, Runs)>, name: &'static str) -> &'a mut Runs {
+    let place = columns.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
+        columns.push((name, Runs::default()));
+        columns.len() - 1
+    });
+    &mut columns[place].1
 }
 
 /// The object as it is in the image. How the services were built says nothing: no packet meets them.
@@ -70,6 +78,12 @@ fn build(workspace: &Workspace) -> Result<std::path::PathBuf> {
 
 /// All loads through one router.
 fn once(kind: Kind, bed: &Bed, seconds: u32, runs: &mut Runs) -> Result<()> {
+    if kind.lists() {
+        let refused = load::datagrams(&bed.far, bed::OUTSIDE, bed.router(), seconds)?;
+        runs.note("drop_listed", "packets/s", refused.per_second);
+        runs.note("drop_listed_cpu", "ns/packet", refused.cpu_ns);
+        return Ok(());
+    }
     let forwarded = load::datagrams(&bed.computer, bed::FAR, &bed.far, seconds)?;
     runs.note("forward", "packets/s", forwarded.per_second);
     runs.note("forward_cpu", "ns/packet", forwarded.cpu_ns);

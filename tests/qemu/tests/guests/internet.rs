@@ -6,10 +6,11 @@ mod server;
 use std::{
     io::{Read, Write},
     net::TcpListener,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, ensure};
+use hyper::Method;
 use patronus_qemu::{Image, PROVIDED, Place, Segment, Wan, lan_mac, wan_mac};
 use serde_json::{Value, json};
 
@@ -23,6 +24,8 @@ const THIS_COMPUTER: [u8; 4] = [10, 0, 2, 2];
 const BYTES: usize = 256 * 1024;
 /// Who would answer has answered by then.
 const SILENCE: Duration = Duration::from_secs(5);
+/// Between two looks at something that does not tell when it changes.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// An emulated box on a busy computer, from its first packet.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -48,6 +51,8 @@ fn a_stranger_on_the_wan_fetches_from_a_computer_on_the_lan_by_a_forwarded_port_
     let scratch = Place::from_env().scratch("forward")?;
     let outside = Wan::ProviderOnSegment(wan.path().to_owned());
     let machine = Image::shipped()?.direct_machine_with("forward", &scratch, outside)?.lan_segment(lan.path());
+    // A card whose driver takes programs, unlike that of the other tests, which is left without.
+    let machine = machine.cards("vmxnet3");
     let router = Router::switch_on(scratch, machine)?;
     let page = router.page()?;
     FirstBoot { page: &page, code: &router.claim_code()? }.claim("forwarding")?;
@@ -65,8 +70,31 @@ fn a_stranger_on_the_wan_fetches_from_a_computer_on_the_lan_by_a_forwarded_port_
     ensure!(flow.is_some_and(|flow| flow["outside"] == "10.0.2.15:8080"), "{flows}");
 
     ensure!(stranger.fetch(PROVIDED, 80, SILENCE).is_none(), "the port inside is no port outside");
+    block_in_the_driver(&api, "10.0.2.77/32")?;
+    ensure!(stranger.fetch(PROVIDED, 8080, SILENCE).is_none(), "he is on a list");
+    api.post("/api/config/rollback", &json!({}))?;
+    ensure!(stranger.fetch(PROVIDED, 8080, PATIENCE).is_some(), "he is not any more");
     api.post("/api/forwards/remove", &json!({ "name": "web" }))?;
     ensure!(stranger.fetch(PROVIDED, 8080, SILENCE).is_none(), "it is gone");
+    Ok(())
+}
+
+/// Puts a prefix on a list, where the guard of this card looks: in its driver.
+fn block_in_the_driver(api: &Api, prefix: &str) -> Result<()> {
+    let list = format!("block = [{{ name = \"strangers\", prefixes = [\"{prefix}\"] }}]");
+    let before = api.get("/api/config")?;
+    let with_list = before.replacen("block = []", &list, 1);
+    ensure!(with_list != before, "no place for a list in {before}");
+    let answer = api.ask(&Method::PUT, "/api/config", "application/toml", &with_list)?;
+    ensure!(answer.status.is_success(), "{} {}", answer.status, answer.body);
+    let listed = || -> Result<Value> { Ok(serde_json::from_str(&api.get("/api/firewall")?)?) };
+    let began = Instant::now();
+    while listed()?.pointer("/guard/lists/0/name") != Some(&json!("strangers")) {
+        ensure!(began.elapsed() < PATIENCE, "never in force: {}", listed()?);
+        std::thread::sleep(LOOK_EVERY);
+    }
+    let guard = listed()?;
+    ensure!(guard.pointer("/guard/uplinks/0/in_driver") == Some(&json!(true)), "{guard}");
     Ok(())
 }
 

@@ -30,16 +30,29 @@ pub(super) enum Kind {
     Nftables,
     NftablesMany,
     Iptables,
+    /// As `Ours`, with somebody outside on a list of many that the driver keeps out.
+    OursListed,
+    /// As `Nftables`, with such a list where packets come in.
+    NftablesListed,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 5] = [Self::Ours, Self::Plain, Self::Nftables, Self::NftablesMany, Self::Iptables];
+    pub(super) const ALL: [Self; 7] = [
+        Self::Ours,
+        Self::Plain,
+        Self::Nftables,
+        Self::NftablesMany,
+        Self::Iptables,
+        Self::OursListed,
+        Self::NftablesListed,
+    ];
 
+    /// Also of the column in which its figures stand.
     pub(super) const fn name(self) -> &'static str {
         match self {
-            Self::Ours => "patronus",
+            Self::Ours | Self::OursListed => "patronus",
             Self::Plain => "plain forwarding",
-            Self::Nftables => "nftables",
+            Self::Nftables | Self::NftablesListed => "nftables",
             Self::NftablesMany => "nftables, 1000 rules",
             Self::Iptables => "iptables-nft",
         }
@@ -48,6 +61,11 @@ impl Kind {
     /// Without a filter the kernel answers a stranger instead.
     pub(super) const fn refuses(self) -> bool {
         !matches!(self, Self::Plain)
+    }
+
+    /// Whether whoever is outside is on a list.
+    pub(super) const fn lists(self) -> bool {
+        matches!(self, Self::OursListed | Self::NftablesListed)
     }
 }
 
@@ -76,7 +94,8 @@ impl Bed {
         far.ip(&["addr", "add", &format!("{FAR}/24"), "dev", "eth0"]);
         let sink = far.inside(|| UdpSocket::bind((FAR, PORT)))?;
         let router = match kind {
-            Kind::Ours => Router::Ours(Box::new(ours(router, built)?)),
+            Kind::Ours => Router::Ours(Box::new(ours(router, built, DOCUMENT)?)),
+            Kind::OursListed => Router::Ours(Box::new(ours(router, built, &listed()?)?)),
             _ => Router::Kernel(kernels(kind, router, &far)?),
         };
         comes_through(&computer, &sink)?;
@@ -91,8 +110,20 @@ impl Bed {
     }
 }
 
-fn ours(router: Namespace, built: &Path) -> Result<Forwarding> {
-    let document = serde_json::from_str(DOCUMENT)?;
+/// The document with a list.
+fn listed() -> Result<String> {
+    let before = DOCUMENT.strip_suffix('}').context("no document")?;
+    let prefixes = prefixes().map(|prefix| format!("\"{prefix}\"")).collect::<Vec<_>>().join(",");
+    Ok(format!(r#"{before},"guard":{{"hook":"xdp","block":[{{"name":"many","prefixes":[{prefixes}]}}]}}}}"#))
+}
+
+/// Many, and whoever is outside.
+fn prefixes() -> impl Iterator<Item = String> {
+    (0..MANY).map(|n| format!("10.{}.{}.0/24", n / 250, n % 250)).chain([format!("{FAR}/32")])
+}
+
+fn ours(router: Namespace, built: &Path, document: &str) -> Result<Forwarding> {
+    let document = serde_json::from_str(document)?;
     let mut forwarding = Forwarding::start(&built.join("debug"), &built.join("ebpf/datapath.o"), router, document);
     forwarding.datapath.start();
     forwarding.wait_for("LAN and uplink", |state| state.lan.is_some() && state.uplinks.len() == 1);
@@ -118,11 +149,12 @@ fn kernels(kind: Kind, router: Namespace, far: &Namespace) -> Result<Namespace> 
         fs::write("/proc/sys/net/ipv4/ip_forward", "1")
     })?;
     match kind {
-        Kind::Ours | Kind::Plain => {
+        Kind::Ours | Kind::OursListed | Kind::Plain => {
             far.ip(&["route", "add", "192.168.42.0/24", "via", OUTSIDE]);
         }
         Kind::Nftables => load(&router, &["nft", "-f", "-"], &nftables(0))?,
         Kind::NftablesMany => load(&router, &["nft", "-f", "-"], &nftables(MANY))?,
+        Kind::NftablesListed => load(&router, &["nft", "-f", "-"], &(nftables(0) + &nftables_list()))?,
         Kind::Iptables => load(&router, &["iptables-nft-restore"], IPTABLES)?,
     }
     Ok(router)
@@ -147,6 +179,17 @@ fn nftables(more: u32) -> String {
             }}
         }}
         table ip nat {{ chain post {{ type nat hook postrouting priority 100; oifname \"eth0\" masquerade; }}; }}\n"
+    )
+}
+
+/// A set, asked before connections are tracked.
+fn nftables_list() -> String {
+    let elements = prefixes().collect::<Vec<_>>().join(", ");
+    format!(
+        "table ip guard {{
+            set many {{ type ipv4_addr; flags interval; elements = {{ {elements} }}; }}
+            chain first {{ type filter hook prerouting priority raw; ip saddr @many drop; }}
+        }}\n"
     )
 }
 
