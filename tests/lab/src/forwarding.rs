@@ -26,10 +26,11 @@ pub struct Forwarding {
     pub datapath: Service,
     link: Service,
     state: Follower<Reply>,
+    /// Unmounted before its directory goes with the sockets.
+    _pins: Pins,
     sockets: Sockets,
     config: watch::Sender<config::Reply>,
     mesh: Option<watch::Sender<mesh::Reply>>,
-    _pins: Pins,
     /// Where it is.
     pub namespace: Namespace,
 }

@@ -36,8 +36,9 @@ pub struct Whole {
     router: Follower<router::Reply>,
     link: Follower<link::State>,
     clock: watch::Sender<clock::State>,
-    sockets: Sockets,
+    /// Unmounted before its directory goes with the sockets.
     _pins: Pins,
+    sockets: Sockets,
     host: Namespace,
     namespace: Namespace,
 }
