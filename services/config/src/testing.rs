@@ -1,7 +1,9 @@
 //! Documents for tests.
 
+use std::net::SocketAddr;
+
 use patronus_types::{
-    Action, BlockList, Clock, DOCUMENT_VERSION, Discovery, Document, Forward, Guard, GuardHook, HostPort, IpNet,
+    Action, BlockList, Clock, DOCUMENT_VERSION, Discovery, Document, Forward, Guard, GuardHook, HostPort, IpNet, Ipfix,
     Ipv4Method, Ipv6Method, Lan, Policy, PortRange, Rule, RuleProtocol, RuleZone, Site, Transport, Uplink,
 };
 use proptest::prelude::*;
@@ -24,6 +26,7 @@ pub(crate) fn document(number: u16) -> Document {
         rules: Vec::new(),
         guard: Guard::default(),
         policy: Policy::default(),
+        ipfix: None,
     }
 }
 
@@ -58,8 +61,17 @@ pub(crate) fn any_document() -> impl Strategy<Value = Document> {
     let uplinks = prop::collection::vec(any_uplink(), 0..18);
     let forwards = prop::collection::vec(any_forward(), 0..4);
     let rules = prop::collection::vec(any_rule(), 0..4);
-    let parts = (site, clock, discovery, lan, uplinks, forwards, rules, any_guard());
-    parts.prop_map(|(site, clock, discovery, lan, uplinks, forwards, rules, guard)| Document {
+    let ipfix =
+        prop::option::of((prop::collection::vec(any::<SocketAddr>(), 0..6), any::<u16>(), any::<u32>()).prop_map(
+            |(collectors, active_seconds, domain)| Ipfix {
+                // Scope and flow label are not written.
+                collectors: collectors.iter().map(|to| SocketAddr::new(to.ip(), to.port())).collect(),
+                active_seconds,
+                domain,
+            },
+        ));
+    let parts = (site, clock, discovery, lan, uplinks, forwards, rules, any_guard(), ipfix);
+    parts.prop_map(|(site, clock, discovery, lan, uplinks, forwards, rules, guard, ipfix)| Document {
         version: DOCUMENT_VERSION,
         site,
         clock,
@@ -70,6 +82,7 @@ pub(crate) fn any_document() -> impl Strategy<Value = Document> {
         rules,
         guard,
         policy: Policy::default(),
+        ipfix,
     })
 }
 

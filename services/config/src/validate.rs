@@ -7,6 +7,7 @@
 mod address;
 mod forwards;
 mod guard;
+mod ipfix;
 mod lan;
 mod policy;
 mod rules;
@@ -36,6 +37,7 @@ pub fn validate(document: &Document) -> Vec<Problem> {
     rules::check(document, &mut findings);
     guard::check(document, &mut findings);
     policy::check(document, &mut findings);
+    ipfix::check(document, &mut findings);
     findings.0
 }
 

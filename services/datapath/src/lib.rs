@@ -12,6 +12,7 @@ pub mod desired;
 pub mod explain;
 pub mod forwards;
 pub mod guard;
+pub mod ipfix;
 pub mod limit;
 pub mod policy;
 pub mod report;

@@ -31,3 +31,15 @@ pub const BELIEVED_FOR: Duration = Duration::from_secs(3);
 pub const LEASE: Duration = Duration::from_secs(3);
 /// Between two renewals.
 pub const RENEW_EVERY: Duration = Duration::from_secs(1);
+/// Bytes of an IPFIX message: in no packet of IPv6 longer than any link carries (RFC 8200 section 5), so it goes whole by tunnels, too.
+pub const MESSAGE_BYTES: usize = 1_232;
+/// Flows that were told of and are remembered so that nothing of them is told twice, of 168 bytes each. Others are told of when they end.
+pub const KEPT_FLOWS: usize = 65_536;
+/// Messages that wait to be sent; 2.5 MB. What does not fit waits in its table, or if it has ended, is counted.
+pub const MESSAGES_QUEUED: usize = 2_048;
+/// Messages that are sent at once, and between two such times: 5 Mbit/s to each collector at most, and what waits is gone before the next sweep.
+pub const MESSAGES_AT_ONCE: usize = 10;
+/// See [`MESSAGES_AT_ONCE`].
+pub const SEND_EVERY: Duration = Duration::from_millis(20);
+/// Templates come again after so long (RFC 7011 section 8.1): a collector that was started anew understands nothing before.
+pub const TEMPLATES_EVERY_S: u32 = 60;

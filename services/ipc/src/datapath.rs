@@ -83,6 +83,23 @@ pub struct State {
     pub flows_max: u32,
     /// Packets that were not carried, by reason.
     pub not_carried: BTreeMap<String, u64>,
+    /// The export of flows, if the document has one.
+    pub ipfix: Option<Ipfix>,
+}
+
+/// How the export of flows goes, since it began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ipfix {
+    /// Who is told.
+    pub collectors: Vec<SocketAddr>,
+    /// Messages that were handed to the kernel, one for each collector.
+    pub messages: u64,
+    /// Records made: each tells all collectors of one flow once.
+    pub records: u64,
+    /// Messages that the kernel did not take, mostly because no route leads there.
+    pub send_errors: u64,
+    /// Records that were not made, because too many were due, or it was not known what had been told before.
+    pub not_told: u64,
 }
 
 /// An uplink by which flows may leave.

@@ -3,7 +3,10 @@
 //! *Does*: the shape of the document, version 1, as it is written in TOML and sent to every service.
 //! *Never does*: rules across fields (they are in `services/config`), secrets (they never enter the document).
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4},
+    ops::RangeInclusive,
+};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use serde::{Deserialize, Serialize};
@@ -39,6 +42,8 @@ impl Limit {
     pub const CLOCK_SERVERS: usize = 8;
     /// STUN servers; each uplink asks them all.
     pub const STUN_SERVERS: usize = 4;
+    /// Collectors of flow records; each gets every message.
+    pub const COLLECTORS: usize = 4;
     /// Port forwards of one site.
     pub const FORWARDS: usize = 64;
     /// Prefixes that may use one port forward.
@@ -90,6 +95,32 @@ pub struct Document {
     /// Which traffic takes which path to other sites.
     #[serde(default)]
     pub policy: Policy,
+    /// Who is told of flows; without it, nobody.
+    #[serde(default)]
+    pub ipfix: Option<Ipfix>,
+}
+
+/// Who is told of flows (IPFIX, RFC 7011).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ipfix {
+    /// Where they listen, by UDP.
+    pub collectors: Vec<SocketAddr>,
+    /// A flow that goes on is told of so often, in seconds.
+    #[serde(default = "Ipfix::active_seconds")]
+    pub active_seconds: u16,
+    /// The observation domain (RFC 7011 section 3.1): which of an operator's boxes it is.
+    #[serde(default)]
+    pub domain: u32,
+}
+
+impl Ipfix {
+    /// How often a flow may be told of, in seconds.
+    pub const ACTIVE_SECONDS: RangeInclusive<u16> = 10..=3600;
+
+    const fn active_seconds() -> u16 {
+        60
+    }
 }
 
 /// Who this site is.

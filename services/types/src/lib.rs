@@ -21,7 +21,7 @@ mod slot;
 
 pub use class::Class;
 pub use document::{
-    Clock, DOCUMENT_VERSION, Discovery, Document, Forward, Ipv4Method, Ipv6Method, Lan, Limit, Site, Uplink,
+    Clock, DOCUMENT_VERSION, Discovery, Document, Forward, Ipfix, Ipv4Method, Ipv6Method, Lan, Limit, Site, Uplink,
 };
 pub use generation::Generation;
 pub use guard::{BlockList, Guard, GuardHook};

@@ -89,6 +89,7 @@ pub fn read(form: &Form, ports: &[Port]) -> Result<Choice, Errors> {
                 rules: Vec::new(),
                 guard: Guard::default(),
                 policy: Policy::default(),
+                ipfix: None,
             };
             Ok(Choice { document, token })
         }

@@ -30,6 +30,18 @@ pub(crate) fn flows(answer: &Value) -> String {
     for (reason, count) in answer.pointer("/not_carried").and_then(Value::as_object).into_iter().flatten() {
         let _ = writeln!(text, "not carried: {reason} {count}");
     }
+    if let Some(ipfix) = answer.pointer("/ipfix").filter(|ipfix| ipfix.is_object()) {
+        let collectors: Vec<_> = items(ipfix, "/collectors").filter_map(Value::as_str).collect();
+        let _ = writeln!(
+            text,
+            "told to {}: {} records, {} messages, {} not sent, {} records not made",
+            collectors.join(", "),
+            word(ipfix, "/records"),
+            word(ipfix, "/messages"),
+            word(ipfix, "/send_errors"),
+            word(ipfix, "/not_told"),
+        );
+    }
     text
 }
 
@@ -49,6 +61,15 @@ mod tests {
             text.contains("tcp   192.168.42.77:50000    198.51.100.7:443       203.0.113.7:2000       fibre"),
             "{text}"
         );
+        assert!(!text.contains("told to"), "{text}");
         assert!(text.contains("1 flows of at most 8192\nnot carried: unsolicited 3\n"), "{text}");
+    }
+
+    #[test]
+    fn who_is_told_of_flows_is_a_line() {
+        let text = flows(&json!({ "ipfix": { "collectors": ["192.168.42.20:4739"], "records": 120, "messages": 11,
+            "send_errors": 2, "not_told": 1 } }));
+        let expected = "told to 192.168.42.20:4739: 120 records, 11 messages, 2 not sent, 1 records not made\n";
+        assert!(text.ends_with(expected), "{text}");
     }
 }

@@ -86,6 +86,7 @@ fn configured(servers: &[&str]) -> config::State {
         rules: Vec::new(),
         guard: Default::default(),
         policy: Default::default(),
+        ipfix: None,
     };
     let claimed = Some(Claimed { site_id: SiteId([0; 32]), document, trial: None });
     config::State { generation: Generation(1), claimed }

@@ -1,5 +1,5 @@
 use patronus_types::{
-    Action, BlockList, Class, ClassRule, Guard, Ipv4Method, Ipv6Method, Policy, Rule, RuleProtocol, RuleZone,
+    Action, BlockList, Class, ClassRule, Guard, Ipfix, Ipv4Method, Ipv6Method, Policy, Rule, RuleProtocol, RuleZone,
 };
 use proptest::prelude::*;
 
@@ -185,6 +185,36 @@ fn every_list_is_valid_at_its_limit_and_refused_one_above() {
     };
     assert!(found(resolvers(Limit::DNS_SERVERS)).is_empty());
     assert_eq!(found(resolvers(Limit::DNS_SERVERS + 1)), ["too-many-dns-servers uplink.0.ipv4.dns"]);
+}
+
+#[test]
+fn flows_are_told_to_a_few_other_machines_neither_too_often_nor_too_seldom() {
+    let set = |collectors: &[&str], active_seconds| {
+        let collectors = collectors.iter().map(|collector| collector.parse().unwrap()).collect();
+        found(|document| document.ipfix = Some(Ipfix { collectors, active_seconds, domain: 1 }))
+    };
+    for good in ["10.0.1.20:4739", "198.51.100.7:2055", "[2001:db8::1]:4739"] {
+        assert!(set(&[good], 10).is_empty() && set(&[good], 3600).is_empty(), "{good}");
+    }
+    assert_eq!(set(&[], 60), ["ipfix-without-collector ipfix.collectors"]);
+    for bad in ["0.0.0.0:4739", "127.0.0.1:4739", "224.0.0.1:4739", "10.0.1.20:0", "[fe80::1]:4739", "[::1]:4739"] {
+        assert_eq!(set(&[bad], 60), ["collector-unusable ipfix.collectors.0"], "{bad}");
+    }
+    assert_eq!(set(&["10.0.1.1:4739"], 60), ["collector-is-router ipfix.collectors.0"]);
+    assert_eq!(set(&["10.0.1.2:1", "10.0.1.2:1"], 60), ["repeated ipfix.collectors.1"]);
+    for seconds in [0, 9, 3601] {
+        assert_eq!(set(&["10.0.1.20:4739"], seconds), ["active-seconds-out-of-range ipfix.active_seconds"]);
+    }
+}
+
+#[test]
+fn collectors_are_valid_at_their_limit_and_refused_one_above() {
+    let set = |count: usize| {
+        let collectors = (0..count).map(|i| format!("10.9.0.{}:4739", i + 1).parse().unwrap()).collect();
+        found(|document| document.ipfix = Some(Ipfix { collectors, active_seconds: 60, domain: 0 }))
+    };
+    assert!(set(Limit::COLLECTORS).is_empty());
+    assert_eq!(set(Limit::COLLECTORS + 1), ["too-many-collectors ipfix.collectors"]);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::net::Ipv4Addr;
 
 use patronus_datapath::{
     Desired, explain, forwards,
+    ipfix::Interfaces,
     policy::{Book, Compiled},
 };
 use patronus_ebpf_abi::{
@@ -22,6 +23,7 @@ use rtnetlink::Handle;
 use super::{
     Fatal, Places,
     devices::{self, Seen, Way},
+    export::Export,
     guard::GuardTables,
     hooks::{Hooks, Side},
     rules::Rules,
@@ -48,6 +50,7 @@ pub(crate) struct Loaded {
     pub(crate) problem: Option<String>,
     /// What the programs know.
     lan: abi::Lan,
+    lan_index: u32,
     uplinks: Vec<abi::Uplink>,
     mesh: Vec<u32>,
     forwards: Option<Vec<Forward>>,
@@ -97,6 +100,7 @@ impl Loaded {
             book,
             problem: None,
             lan,
+            lan_index: 0,
             uplinks,
             mesh,
             forwards: None,
@@ -110,10 +114,10 @@ impl Loaded {
     }
 
     /// Port forwards are those of the document; what came by one that is gone, ends.
-    pub(crate) fn forward(&mut self, list: &[Forward], now_s: u32) -> Result<(), Fatal> {
+    pub(crate) fn forward(&mut self, list: &[Forward], now_s: u32, export: &mut Export) -> Result<(), Fatal> {
         if self.forwards.as_deref() != Some(list) {
             self.tables.set_forwards(list)?;
-            self.tables.sweep(now_s, |key, flow| forwards::may_go_on(key, flow, list))?;
+            self.tables.sweep(now_s, |key, flow| forwards::may_go_on(key, flow, list), export)?;
             self.tables.is_changed()?;
             self.forwards = Some(list.to_vec());
         }
@@ -138,9 +142,11 @@ impl Loaded {
         self.tables.set_mesh(&self.mesh)?;
         wanted.extend(tunnels.into_iter().take(abi::MESH_DEVICES as usize).map(|device| (device, Side::Mesh)));
         let mut lan = None;
+        self.lan_index = 0;
         if let Some((device, net)) = &desired.lan
             && let Some(Seen { index, .. }) = devices::look(handle, device.as_str()).await?
         {
+            self.lan_index = index;
             let device = (index, device.to_string());
             wanted.extend(
                 [Side::Lan, Side::LanAround, Side::LanToSites, Side::LanSix].map(|side| (device.clone(), side)),
@@ -207,6 +213,11 @@ impl Loaded {
             uplinks: self.guards.iter().map(uplink).collect(),
             lists: self.guard.lists().into_iter().map(list).collect(),
         }
+    }
+
+    /// Devices as collectors are told of them.
+    pub(crate) fn interfaces(&self) -> Interfaces {
+        Interfaces { lan: self.lan_index, uplinks: self.uplinks.iter().map(|uplink| uplink.index).collect() }
     }
 
     /// What would become of a packet.

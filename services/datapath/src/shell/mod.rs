@@ -1,6 +1,7 @@
 //! The shell: everything that touches the kernel or another service.
 
 pub(crate) mod devices;
+pub(crate) mod export;
 pub(crate) mod guard;
 pub(crate) mod hooks;
 pub(crate) mod loaded;

@@ -8,7 +8,9 @@ use std::{collections::BTreeMap, time::Duration};
 use futures_util::StreamExt;
 use patronus_datapath::{
     beyond::Beyond,
-    capacity, dead_uplinks, limit,
+    capacity, dead_uplinks,
+    ipfix::Moment,
+    limit,
     policy::{self, Book, Compiled},
     report::{self, Known},
 };
@@ -30,7 +32,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{Fatal, Places, loaded::Loaded, steer::Steer, told::Told};
+use super::{Fatal, Places, export::Export, loaded::Loaded, steer::Steer, told::Told};
 
 /// Runs until SIGTERM.
 pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
@@ -47,6 +49,8 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
     let mut wanted = patronus_ipc::follow::<Router>(&context.ipc_dir, || router::Request::Watch);
     context.ready();
     let (mut every, mut renewal) = (interval(limit::SWEEP_EVERY), interval(limit::RENEW_EVERY));
+    let mut sending = interval(limit::SEND_EVERY);
+    sending.set_missed_tick_behavior(MissedTickBehavior::Delay);
     every.set_missed_tick_behavior(MissedTickBehavior::Delay);
     renewal.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -71,6 +75,7 @@ pub(crate) async fn run(context: Context) -> Result<(), Fatal> {
                     steer.follow(now(), &state).await?;
                 }
             }
+            _ = sending.tick(), if service.export.has_messages() => service.export.send(),
             _ = renewal.tick() => service.steer.iter().for_each(|steer| steer.renew(now())),
             changed = links.changed() => {
                 changed.map_err(|_| ServiceError::Missing("link"))?;
@@ -122,6 +127,7 @@ struct Service {
     steer: Option<Steer>,
     /// Hits of rules that other policies have counted.
     hits: BTreeMap<String, u64>,
+    export: Export,
     state: watch::Sender<Reply>,
 }
 
@@ -129,8 +135,8 @@ impl Service {
     fn start(places: Places, handle: Handle) -> Self {
         let flows_max = capacity(memory_bytes());
         let state = watch::Sender::new(Reply::State(Box::new(State { flows_max, ..State::default() })));
-        let (told, hits) = (Told::default(), BTreeMap::new());
-        Self { places, flows_max, handle, told, loaded: None, steer: None, hits, state }
+        let (told, hits, export) = (Told::default(), BTreeMap::new(), Export::default());
+        Self { places, flows_max, handle, told, loaded: None, steer: None, hits, export, state }
     }
 
     /// Once there are tables; whether that is now.
@@ -189,12 +195,14 @@ impl Service {
 
     async fn bring_about(&mut self) -> Result<(), Fatal> {
         let (Some(all), Some(loaded)) = (self.told.all(), &mut self.loaded) else { return Ok(()) };
-        loaded.forward(&all.configured.forwards, now_s())?;
+        self.export.follow(all.configured.ipfix.as_ref(), moment());
+        loaded.forward(&all.configured.forwards, now_s(), &mut self.export)?;
         loaded.guard.set(&all.configured.guarded)?;
         let done = loaded.bring_about(&self.handle, all.desired, &all.configured.guard).await?;
         let generation = all.configured.generation;
         self.publish(|state| {
             state.configuration = generation;
+            state.ipfix = self.export.state();
             (state.lan, state.uplinks, state.tunnels) = (done.lan, done.uplinks, done.tunnels);
         });
         Ok(())
@@ -205,10 +213,12 @@ impl Service {
         let now_s = now_s();
         let (Some(all), Some(loaded)) = (self.told.all(), &mut self.loaded) else { return Ok(()) };
         let beyond = Beyond::of(all.sites);
+        self.export.begin(moment(), loaded.interfaces());
         let flows = loaded
             .tables
-            .sweep(now_s, |key, flow| beyond.may_go_on(key, flow))?
-            .saturating_add(loaded.six.sweep(now_s)?);
+            .sweep(now_s, |key, flow| beyond.may_go_on(key, flow), &mut self.export)?
+            .saturating_add(loaded.six.sweep(now_s, &mut self.export)?);
+        self.export.finish();
         loaded.tables.free_ports(now_s)?;
         if let Some(steer) = &mut self.steer {
             steer.count_flows(now_s)?;
@@ -219,6 +229,7 @@ impl Service {
         self.publish(|state| {
             state.flows = flows;
             state.not_carried = not_carried;
+            state.ipfix = self.export.state();
         });
         self.bring_about().await
     }
@@ -266,6 +277,10 @@ impl Service {
 /// The clock of the programs (`bpf_ktime_get_coarse_ns`).
 fn now() -> Duration {
     clock_gettime(ClockId::Monotonic).try_into().unwrap_or_default()
+}
+
+fn moment() -> Moment {
+    Moment { monotonic: now(), unix: clock_gettime(ClockId::Realtime).try_into().unwrap_or_default() }
 }
 
 fn now_s() -> u32 {

@@ -6,12 +6,13 @@ use aya::{
     Ebpf,
     maps::{Array, HashMap, MapData},
 };
-use patronus_datapath::limit;
+use patronus_datapath::{ipfix, limit};
 use patronus_ebpf_abi::six::{Flow6, FlowKey6, Lan6};
 use patronus_types::Ipv6Net;
 
 use super::{
     Fatal,
+    export::Export,
     sys::{self, Flow6Bytes, Raw},
     tables::{each, named},
 };
@@ -47,15 +48,18 @@ impl Six {
         })
     }
 
-    /// Takes out flows that are over; how many are left.
-    pub(crate) fn sweep(&mut self, now_s: u32) -> Result<u32, Fatal> {
+    /// Takes out flows that are over; how many are left. `export` sees them all.
+    pub(crate) fn sweep(&mut self, now_s: u32, export: &mut Export) -> Result<u32, Fatal> {
         let (mut left, mut over) = (0_u32, Vec::new());
         each("FLOWS6", &self.flows, |key, bytes| {
-            if sys::flow6(bytes).ends_s.get() > now_s {
+            let (flow, mut end) = (sys::flow6(bytes), None);
+            if flow.ends_s.get() > now_s {
                 left = left.saturating_add(1);
             } else if over.len() < limit::OVER_AT_ONCE {
+                end = Some(ipfix::Reason::of_end(flow.ends_s.get()));
                 over.push(key);
             }
+            export.six(key.0, &flow, end);
         })?;
         for key in over {
             let _ = self.flows.remove(&key);

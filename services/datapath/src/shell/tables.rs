@@ -10,7 +10,7 @@ use aya::{
     Ebpf, Pod,
     maps::{Array, HashMap, IterableMap, Map, MapData, MapError, PerCpuArray},
 };
-use patronus_datapath::{forwards, limit};
+use patronus_datapath::{forwards, ipfix, limit};
 use patronus_ebpf_abi::{
     Flow, FlowKey, Lan, Outside, Reason, Uplink,
     forward::{FORWARDS, Forward},
@@ -20,6 +20,7 @@ use patronus_ipc::datapath::Question;
 
 use super::{
     Fatal,
+    export::Export,
     sys::{self, Answers, FlowBytes, OwnerBytes, Raw},
 };
 
@@ -107,18 +108,26 @@ impl Tables {
         })
     }
 
-    /// Takes out flows that are over, and those that may not go on, with what is known of them; how many are left.
-    pub(crate) fn sweep(&mut self, now_s: u32, may_go_on: impl Fn(&FlowKey, &Flow) -> bool) -> Result<u32, Fatal> {
+    /// Takes out flows that are over, and those that may not go on, with what is known of them; how many are left. `export` sees them all.
+    pub(crate) fn sweep(
+        &mut self,
+        now_s: u32,
+        may_go_on: impl Fn(&FlowKey, &Flow) -> bool,
+        export: &mut Export,
+    ) -> Result<u32, Fatal> {
         let (mut left, mut over, mut was_ended) = (0_u32, Vec::new(), false);
         each("FLOWS", &self.flows, |key, bytes| {
             let flow = sys::flow(bytes);
             let (is_over, may_go_on) = (flow.ends_s.get() <= now_s, may_go_on(&key.0, &flow));
+            let mut end = None;
             if !is_over && may_go_on {
                 left = left.saturating_add(1);
             } else if over.len() < limit::OVER_AT_ONCE {
                 was_ended |= !is_over;
+                end = Some(if may_go_on { ipfix::Reason::of_end(flow.ends_s.get()) } else { ipfix::Reason::Forced });
                 over.push(key);
             }
+            export.four(key.0, flow, end, &self.answers);
         })?;
         for key in over {
             // A flow that goes on at this very moment begins anew with its next packet, with the same port.

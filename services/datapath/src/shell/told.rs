@@ -6,7 +6,7 @@ use patronus_ipc::{
     config, link,
     mesh::{self, Standing},
 };
-use patronus_types::{Generation, Guard, IpNet, Rule};
+use patronus_types::{Generation, Guard, IpNet, Ipfix, Rule};
 
 /// What was said last; nothing is done before all that is needed was.
 #[derive(Debug, Default)]
@@ -25,6 +25,7 @@ pub(crate) struct Configured {
     pub(crate) guard: Guard,
     /// The same, for the programs.
     pub(crate) guarded: guard::Desired,
+    pub(crate) ipfix: Option<Ipfix>,
 }
 
 /// All that is needed.
@@ -52,6 +53,7 @@ impl Told {
             generation: state.generation,
             rules: document.map(|document| document.rules.clone()).unwrap_or_default(),
             forwards: document.map(forwards::forwards).unwrap_or_default(),
+            ipfix: document.and_then(|document| document.ipfix.clone()),
         };
         replace(&mut self.configured, configured)
     }

@@ -93,6 +93,11 @@ impl Lab {
         firewall.guard
     }
 
+    /// And these collectors, told of flows that go on as often as may be.
+    pub fn export(&self, collectors: &str) {
+        self.configure(&format!(r#","ipfix":{{"collectors":[{collectors}],"active_seconds":10,"domain":7}}"#));
+    }
+
     fn configure(&self, more: &str) {
         self.forwarding.configure(document(more));
     }

@@ -9,7 +9,10 @@
 )]
 
 mod carries;
+#[path = "../support/collector.rs"]
+mod collector;
 mod compared;
+mod exports;
 mod forwards;
 mod guard;
 mod lab;

@@ -1,7 +1,7 @@
 //! Flows between LAN and Internet, and what was not carried.
 
 use maud::{Markup, html};
-use patronus_ipc::datapath::Traffic;
+use patronus_ipc::datapath::{Ipfix, Traffic};
 
 use super::{
     layout,
@@ -36,6 +36,7 @@ pub(crate) fn page(view: &Flows, site: &str, csrf: &str) -> Markup {
                     p.hint { (way(view)) }
                     @if view.flows.is_empty() { p.none { "Nobody on the LAN talks to the Internet or to another site now." } } @else { (table(&view.flows)) }
                 }
+                @if let Some(ipfix) = &view.ipfix { (export(ipfix)) }
                 @if !view.not_carried.is_empty() {
                     section.card { details open {
                         summary { "Packets that were not carried, by reason" }
@@ -45,6 +46,22 @@ pub(crate) fn page(view: &Flows, site: &str, csrf: &str) -> Markup {
             }
         },
     )
+}
+
+fn export(ipfix: &Ipfix) -> Markup {
+    let collectors: Vec<String> = ipfix.collectors.iter().map(ToString::to_string).collect();
+    html! {
+        section.card {
+            h2 { "Told to collectors (IPFIX)" }
+            dl.facts {
+                (fact("Collectors", collectors.join(", ")))
+                (fact("Records", ipfix.records.to_string()))
+                (fact("Messages sent", ipfix.messages.to_string()))
+                (fact("Messages not sent", ipfix.send_errors.to_string()))
+                (fact("Records not made", ipfix.not_told.to_string()))
+            }
+        }
+    }
 }
 
 fn way(view: &Flows) -> String {

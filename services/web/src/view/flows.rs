@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use patronus_ipc::datapath::{self, State, Traffic};
+use patronus_ipc::datapath::{self, Ipfix, State, Traffic};
 use serde::Serialize;
 
 /// Everything that `/api/flows` answers.
@@ -21,6 +21,8 @@ pub(crate) struct Flows {
     pub most: u32,
     /// Packets that were not carried, by reason.
     pub not_carried: BTreeMap<String, u64>,
+    /// How the export of flows goes; `null` without one.
+    pub ipfix: Option<Ipfix>,
     /// Those that have carried most, the most first.
     pub flows: Vec<Flow>,
 }
@@ -82,6 +84,7 @@ pub(crate) fn flows(state: &State, flows: &[datapath::Flow]) -> Flows {
         count: state.flows,
         most: state.flows_max,
         not_carried: state.not_carried.clone(),
+        ipfix: state.ipfix.clone(),
         flows: flows.iter().map(flow).collect(),
     }
 }

@@ -106,6 +106,13 @@ impl Handler<datapath::Datapath> for DatapathPart {
                 flows: 1,
                 flows_max: 8192,
                 not_carried: [("unsolicited".to_owned(), 3)].into(),
+                ipfix: Some(datapath::Ipfix {
+                    collectors: vec!["192.168.42.20:4739".parse().unwrap()],
+                    messages: 11,
+                    records: 120,
+                    send_errors: 2,
+                    not_told: 1,
+                }),
             })),
             datapath::Request::Flows => datapath::Reply::Flows(flows()),
             datapath::Request::Firewall => datapath::Reply::Firewall(Box::new(datapath::Firewall {
