@@ -38,11 +38,11 @@ pub(super) fn run(workspace: &Workspace, args: &ForwardArgs) -> Result<()> {
     packages::ensure(PACKAGES)?;
     let programs = build(workspace)?;
     let beds = Kind::ALL.iter().map(|kind| Ok((*kind, Bed::new(*kind, &programs)?))).collect::<Result<Vec<_>>>()?;
-    let mut columns: Vec<(&str, Runs)> = Vec::new();
+    let mut columns = Kind::COLUMNS.map(|kind| (kind.name(), Runs::default()));
     for run in 1..=args.runs {
         for (kind, bed) in &beds {
             progress::step(&format!("run {run} of {}: {kind:?}", args.runs), || {
-                once(*kind, bed, args.seconds, column(&mut columns, kind.name()))
+                once(*kind, bed, args.seconds, &mut columns)
             })?;
         }
     }
@@ -53,14 +53,6 @@ pub(super) fn run(workspace: &Workspace, args: &ForwardArgs) -> Result<()> {
     report.show();
     println!("\n{}", report.write(workspace, "forward")?.display());
     Ok(())
-}
-
-fn column<'a>(columns: &'a mut Vec<(&'static str, Runs)>, name: &'static str) -> &'a mut Runs {
-    let place = columns.iter().position(|(other, _)| *other == name).unwrap_or_else(|| {
-        columns.push((name, Runs::default()));
-        columns.len() - 1
-    });
-    &mut columns[place].1
 }
 
 /// The object as it is in the image. How the services were built says nothing: no packet meets them.
@@ -76,8 +68,9 @@ fn build(workspace: &Workspace) -> Result<std::path::PathBuf> {
     Ok(workspace.target.clone())
 }
 
-/// All loads through one router.
-fn once(kind: Kind, bed: &Bed, seconds: u32, runs: &mut Runs) -> Result<()> {
+/// All loads through one router, noted in its column.
+fn once(kind: Kind, bed: &Bed, seconds: u32, columns: &mut [(&str, Runs)]) -> Result<()> {
+    let Some((_, runs)) = columns.iter_mut().find(|(name, _)| *name == kind.name()) else { return Ok(()) };
     if kind.lists() {
         let refused = load::datagrams(&bed.far, bed::OUTSIDE, bed.router(), seconds)?;
         runs.note("drop_listed", "packets/s", refused.per_second);

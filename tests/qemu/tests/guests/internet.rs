@@ -74,6 +74,7 @@ fn a_stranger_on_the_wan_fetches_from_a_computer_on_the_lan_by_a_forwarded_port_
     ensure!(stranger.fetch(PROVIDED, 8080, SILENCE).is_none(), "he is on a list");
     api.post("/api/config/rollback", &json!({}))?;
     ensure!(stranger.fetch(PROVIDED, 8080, PATIENCE).is_some(), "he is not any more");
+    flows_are_told(&api, "192.168.42.50:4739")?;
     api.post("/api/forwards/remove", &json!({ "name": "web" }))?;
     ensure!(stranger.fetch(PROVIDED, 8080, SILENCE).is_none(), "it is gone");
     Ok(())
@@ -82,20 +83,42 @@ fn a_stranger_on_the_wan_fetches_from_a_computer_on_the_lan_by_a_forwarded_port_
 /// Puts a prefix on a list, where the guard of this card looks: in its driver.
 fn block_in_the_driver(api: &Api, prefix: &str) -> Result<()> {
     let list = format!("block = [{{ name = \"strangers\", prefixes = [\"{prefix}\"] }}]");
+    configure(api, |before| before.replacen("block = []", &list, 1))?;
+    let firewall =
+        eventually(api, "/api/firewall", |said| said.pointer("/guard/lists/0/name") == Some(&json!("strangers")))?;
+    ensure!(firewall.pointer("/guard/uplinks/0/in_driver") == Some(&json!(true)), "{firewall}");
+    Ok(())
+}
+
+/// The service tells a collector of flows from within its sandbox.
+fn flows_are_told(api: &Api, collector: &str) -> Result<()> {
+    configure(api, |before| format!("{before}\n[ipfix]\ncollectors = [\"{collector}\"]\n"))?;
+    let told = |said: &Value| said.pointer("/ipfix/messages").and_then(Value::as_u64).is_some_and(|count| count > 0);
+    let flows = eventually(api, "/api/flows", told)?;
+    ensure!(flows.pointer("/ipfix/send_errors") == Some(&json!(0)), "{flows}");
+    Ok(())
+}
+
+fn configure(api: &Api, change: impl Fn(&str) -> String) -> Result<()> {
     let before = api.get("/api/config")?;
-    let with_list = before.replacen("block = []", &list, 1);
-    ensure!(with_list != before, "no place for a list in {before}");
-    let answer = api.ask(&Method::PUT, "/api/config", "application/toml", &with_list)?;
+    let after = change(&before);
+    ensure!(after != before, "no place for it in {before}");
+    let answer = api.ask(&Method::PUT, "/api/config", "application/toml", &after)?;
     ensure!(answer.status.is_success(), "{} {}", answer.status, answer.body);
-    let listed = || -> Result<Value> { Ok(serde_json::from_str(&api.get("/api/firewall")?)?) };
+    Ok(())
+}
+
+/// What the API says once it is as wanted.
+fn eventually(api: &Api, path: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
     let began = Instant::now();
-    while listed()?.pointer("/guard/lists/0/name") != Some(&json!("strangers")) {
-        ensure!(began.elapsed() < PATIENCE, "never in force: {}", listed()?);
+    loop {
+        let said = serde_json::from_str(&api.get(path)?)?;
+        if wanted(&said) {
+            return Ok(said);
+        }
+        ensure!(began.elapsed() < PATIENCE, "never: {path} {said}");
         std::thread::sleep(LOOK_EVERY);
     }
-    let guard = listed()?;
-    ensure!(guard.pointer("/guard/uplinks/0/in_driver") == Some(&json!(true)), "{guard}");
-    Ok(())
 }
 
 fn content() -> Vec<u8> {

@@ -47,7 +47,10 @@ impl Kind {
         Self::NftablesListed,
     ];
 
-    /// Also of the column in which its figures stand.
+    /// Ours, then the rivals.
+    pub(super) const COLUMNS: [Self; 5] = [Self::Ours, Self::Plain, Self::Nftables, Self::NftablesMany, Self::Iptables];
+
+    /// Of the column in which its figures stand.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Ours | Self::OursListed => "patronus",
