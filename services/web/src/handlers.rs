@@ -108,7 +108,7 @@ pub(crate) async fn run(handler: Handler, app: &Arc<App>, call: &Call) -> Reply 
         Handler::PathTestForm => path_test::form(app, call).await,
         Handler::ApiPathTest => path_test::api(app, call).await,
         Handler::ApiMetrics => metrics::api_metrics(app, call).await,
-        Handler::Metrics => metrics::prometheus(app),
+        Handler::Metrics => metrics::prometheus(app).await,
         Handler::RotateForm => paths::rotate_form(app, call).await,
         Handler::ApiPaths => paths::api_paths(app),
         Handler::PolicyPage => routing::page(app, call).await,

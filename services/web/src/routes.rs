@@ -290,7 +290,7 @@ table! {
     POST   "/api/sdwan/drain"         Claimed Administrator Bearer Json    Small ApiDrain           "Drain: {\"local\"}, {\"local\", \"remote\", \"site\"} or {\"site\"}, and {\"within_s\"}"
     POST   "/api/sdwan/undrain"       Claimed Administrator Bearer Json    Small ApiUndrain         "Use it again: the same without {\"within_s\"}"
     GET    "/api/sdwan/metrics"       Claimed Administrator Read   Nothing No    ApiMetrics         "How good each path is, or how one was: ?peer=SITE&local=SLOT&remote=SLOT&span=hour|day|week"
-    GET    "/metrics"                 Claimed Administrator Read   Nothing No    Metrics            "The same for Prometheus"
+    GET    "/metrics"                 Claimed Administrator Read   Nothing No    Metrics            "The same for Prometheus, with what is and is not carried"
     GET    "/api/sdwan/tokens"        Claimed Administrator Read   Nothing No    ApiTokens          "The tokens made here, newest first"
     POST   "/api/sdwan/tokens"        Claimed Administrator Bearer Json    Small ApiToken           "Make a token: {\"valid_s\", \"roles\", \"prefixes\", \"seeds\"}"
     POST   "/api/sdwan/network"       Claimed Administrator Bearer Json    Small ApiCreateNetwork   "Create a network: {\"root_secret\"} or {}"

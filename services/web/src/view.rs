@@ -3,6 +3,7 @@
 //! *Does*: bring together what the other services said.
 //! *Never does*: ask anybody; hold secrets.
 
+pub(crate) mod carried;
 pub(crate) mod dry_run;
 pub(crate) mod flows;
 pub(crate) mod quality;

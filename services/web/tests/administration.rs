@@ -223,6 +223,13 @@ fn rules_are_shown_with_their_hits_and_explained_by_page_and_api() {
     assert_eq!((&said["outcome"], &said["rule"][1]), (&"dropped".into(), &"no-telnet".into()), "{said}");
     let firewall = api.get("/api/firewall").json();
     assert_eq!((&firewall["rules"][0]["hits"], &firewall["guard"]["lists"][0]["hits"]), (&7.into(), &31.into()));
+    let text = api.get("/metrics").body;
+    for sample in [
+        "patronus_rule_hits_total{rule=\"no-telnet\",action=\"drop\"} 7\n",
+        "patronus_guard_packets_total{list=\"bad\"} 31\n",
+    ] {
+        assert!(text.contains(sample), "{text}");
+    }
     for (wrong, code) in [
         ("?source=nobody&destination=198.51.100.7&protocol=tcp&port=23", "address-unreadable"),
         ("?source=192.168.42.9&destination=198.51.100.7&protocol=tcp", "port-unreadable"),

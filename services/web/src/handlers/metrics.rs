@@ -1,6 +1,9 @@
-//! How good paths are and were.
+//! How good paths are and were; all numbers for Prometheus.
 
-use patronus_ipc::prober::{PathId, Point, Prober, Reply as Answer, Request, Span};
+use patronus_ipc::{
+    datapath::{self, Datapath},
+    prober::{PathId, Point, Prober, Reply as Answer, Request, Span},
+};
 use patronus_types::UplinkSlot;
 use serde::Serialize;
 use serde_json::json;
@@ -14,6 +17,7 @@ use crate::{
     refusal::Refusal,
     reply::{self, Reply},
     view::{
+        carried,
         quality::{self, Quality},
         sdwan::Path,
     },
@@ -64,14 +68,24 @@ async fn one(app: &App, call: &Call) -> Reply {
     }
 }
 
-pub(super) fn prometheus(app: &App) -> Reply {
-    match app.tunnels() {
-        Some(state) => {
-            let text = quality::prometheus(&paths::view(app, &state));
+/// Of each service what it answers; who reads it sees by what is missing that one does not.
+pub(super) async fn prometheus(app: &App) -> Reply {
+    let measured = app.tunnels().map(|state| quality::prometheus(&paths::view(app, &state)));
+    match (measured, counted(app).await) {
+        (None, None) => Failure::from(Refusal::Unavailable).into_json(app),
+        (measured, counted) => {
+            let text = measured.unwrap_or_default() + &counted.unwrap_or_default();
             reply::answer(200, "text/plain; version=0.0.4; charset=utf-8", text)
         }
-        None => Failure::from(Refusal::Unavailable).into_json(app),
     }
+}
+
+async fn counted(app: &App) -> Option<String> {
+    let Ok(datapath::Reply::State(state)) = app.ask::<Datapath>(datapath::Request::Watch).await else { return None };
+    let Ok(datapath::Reply::Firewall(firewall)) = app.ask::<Datapath>(datapath::Request::Firewall).await else {
+        return None;
+    };
+    Some(carried::prometheus(&state, &firewall))
 }
 
 pub(super) async fn path_page(app: &App, call: &Call) -> Reply {
