@@ -180,7 +180,7 @@ mod tests {
             }
         };
         assert_eq!(who(&opens(libc::SOCK_STREAM)), ["web", "mesh"]);
-        assert_eq!(who(&opens(libc::SOCK_DGRAM)), ["clock", "tunnel", "mesh", "prober"]);
+        assert_eq!(who(&opens(libc::SOCK_DGRAM)), ["clock", "tunnel", "datapath", "mesh", "prober"]);
         assert_eq!(who(&opens(libc::SOCK_RAW)), ["link"]);
         assert_eq!(who(&|(number, _)| *number == libc::SYS_listen), ["web", "mesh"]);
         let asks = |request: u64| {

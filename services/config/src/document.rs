@@ -60,7 +60,7 @@ pub fn emit(document: &Document) -> Result<String, Problem> {
 
 /// A table of the text, without lists and tables that say nothing where that is what a document without them says.
 fn table(text: &str) -> Option<String> {
-    if !["[discovery]", "[policy]", "[policy.class]"].iter().any(|name| text.starts_with(name)) {
+    if !["[discovery]", "[guard]", "[policy]", "[policy.class]"].iter().any(|name| text.starts_with(name)) {
         return Some(text.to_owned());
     }
     let lines: Vec<&str> = text.lines().filter(|line| !line.ends_with(" = []")).collect();

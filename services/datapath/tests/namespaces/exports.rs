@@ -1,7 +1,7 @@
 //! What collectors hear of flows.
 
 use std::{
-    io::{Read, Write},
+    io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
     time::Duration,
 };
@@ -24,11 +24,21 @@ fn listen(namespace: &Namespace, address: &'static str) -> UdpSocket {
     socket
 }
 
+/// The end of another test's child interrupts what waits with a time limit.
+fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> T {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            said => return said.unwrap(),
+        }
+    }
+}
+
 /// Hears messages until TCP is told of for this reason; all that is known of TCP then.
 fn until(reason: u128, socket: &UdpSocket, collector: &mut Collector) -> Vec<Record> {
     loop {
         let mut buffer = [0; 2000];
-        let count = socket.recv(&mut buffer).unwrap();
+        let count = patiently(|| socket.recv(&mut buffer));
         collector.hear(&buffer[..count]).unwrap();
         let told: Vec<_> = collector.records.iter().filter(|record| record[&4] == TCP).cloned().collect();
         if told.iter().any(|record| record[&136] == reason) {
@@ -52,7 +62,7 @@ fn collectors_on_the_lan_and_on_wan_hear_of_a_connection_while_it_lasts_and_of_i
     let mut sender = lab.computer.inside(|| TcpStream::connect((FAR, 80)).unwrap());
     let sender_port = sender.local_addr().unwrap().port();
     let (mut receiver, from) = listener.accept().unwrap();
-    let (_, exporter) = socket.peek_from(&mut [0; 2000]).unwrap();
+    let (_, exporter) = patiently(|| socket.peek_from(&mut [0; 2000]));
     let mut collector = Collector::default();
     for (bytes, reason) in [(100_000, 2), (50_000, 3)] {
         sender.write_all(&vec![7; bytes]).unwrap();

@@ -82,8 +82,8 @@ fn a_stranger_on_the_wan_fetches_from_a_computer_on_the_lan_by_a_forwarded_port_
 
 /// Puts a prefix on a list, where the guard of this card looks: in its driver.
 fn block_in_the_driver(api: &Api, prefix: &str) -> Result<()> {
-    let list = format!("block = [{{ name = \"strangers\", prefixes = [\"{prefix}\"] }}]");
-    configure(api, |before| before.replacen("block = []", &list, 1))?;
+    let list = format!("[guard]\nblock = [{{ name = \"strangers\", prefixes = [\"{prefix}\"] }}]\n");
+    configure(api, |before| before.replacen("[guard]\n", &list, 1))?;
     let firewall =
         eventually(api, "/api/firewall", |said| said.pointer("/guard/lists/0/name") == Some(&json!("strangers")))?;
     ensure!(firewall.pointer("/guard/uplinks/0/in_driver") == Some(&json!(true)), "{firewall}");
