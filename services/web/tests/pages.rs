@@ -116,9 +116,13 @@ fn a_person_creates_a_network_and_another_joins_it_without_scripts() {
             person.open("/paths");
             person.sees("1 of 1 up");
             person.photograph("7-paths");
-            for (page, words) in
-                [("topology", "1 of 1 other sites"), ("policy", "voip"), ("forwards", "Add one"), ("events", "Path up")]
-            {
+            for (page, words) in [
+                ("topology", "1 of 1 other sites"),
+                ("policy", "voip"),
+                ("forwards", "Add one"),
+                ("events", "Path up"),
+                ("firewall", "Sources that nobody has"),
+            ] {
                 person.open(&format!("/{page}"));
                 person.sees(words);
                 person.photograph(&format!("7-{page}"));
