@@ -33,7 +33,7 @@ const SPEAK_TCP: [&str; 2] = ["web", "mesh"];
 /// The service that may connect to any port.
 const CONNECTS: &str = "mesh";
 /// The services with the system calls of UDP.
-const SPEAK_UDP: [&str; 4] = ["clock", "tunnel", "mesh", "prober"];
+const SPEAK_UDP: [&str; 5] = ["clock", "tunnel", "datapath", "mesh", "prober"];
 /// The service with the packet filter.
 const FILTERS: &str = "link";
 /// The service that makes devices.
